@@ -1,0 +1,63 @@
+/**
+ * Every bound of Holdfast, in one place, and the assertions that relate them.
+ * A queue without a line here is a defect (invariant I8).
+ */
+
+/** Partitions of a new database, unless HOLDFAST_PARTITIONS says otherwise. */
+export const PARTITIONS_DEFAULT = 256;
+/** A partition number travels as u16 and lives in the last two bytes of a reservation id. */
+export const PARTITIONS_MAX = 4096;
+
+/** UTF-8 bytes of a SKU or a location. */
+export const KEY_BYTES_MAX = 128;
+/** UTF-8 bytes of a caller's `reference`. */
+export const REFERENCE_BYTES_MAX = 255;
+/** Units in one line, one count or one limit: the largest Int32. */
+export const QUANTITY_MAX = 2_147_483_647;
+export const LINES_MAX = 100;
+export const SKUS_PER_QUERY_MAX = 1000;
+/** Locations that one SKU may be stocked at; a level lookup walks them. */
+export const LEVELS_PER_SKU_MAX = 1000;
+export const EXPIRES_IN_SECONDS_DEFAULT = 900;
+export const EXPIRES_IN_SECONDS_MAX = 2_592_000;
+
+export const BODY_BYTES_MAX = 1024 * 1024;
+
+/** One frame between a front and a worker. A SKU with LEVELS_PER_SKU_MAX levels must fit. */
+export const FRAME_BYTES_MAX = 1024 * 1024;
+/** Bytes a link may hold unsent before it refuses more. */
+export const LINK_UNSENT_BYTES_MAX = 16 * 1024 * 1024;
+/** Requests a link may have unanswered before it refuses more. */
+export const LINK_REQUESTS_MAX = 16_384;
+
+/** Commands one partition may hold that are not yet durable. */
+export const MAILBOX_COMMANDS_MAX = 8192;
+/** Commands that one commit may carry. */
+export const BATCH_COMMANDS_MAX = 1024;
+/** Commits on their way at once on one lane: one that Postgres executes, one behind it in the socket. */
+export const COMMITS_IN_FLIGHT_MAX = 2;
+
+/** How long a request may take before its caller is told that the outcome is unknown. */
+export const REQUEST_DEADLINE_MS = 10_000;
+/** How long a request's body may take to arrive. */
+export const BODY_DEADLINE_MS = 10_000;
+/** A participant that has heard nothing of a reservation for this long asks its home. */
+export const ASK_HOME_AFTER_MS = 15_000;
+/** How long a home remembers that a reservation never happened. */
+export const TOMBSTONE_MS = 60_000;
+/** Expiries that one partition handles in one turn of the event loop. */
+export const EXPIRIES_PER_TURN_MAX = 256;
+/** Resolution of the expiry wheel. */
+export const WHEEL_TICK_MS = 64;
+
+function relate(holds: boolean, relation: string): void {
+  if (!holds) throw new Error(`limits.ts: ${relation}`);
+}
+relate(PARTITIONS_MAX <= 65_535, 'a partition fits u16');
+relate(LINES_MAX <= 255, 'a line index fits u8');
+relate(KEY_BYTES_MAX <= 255 && REFERENCE_BYTES_MAX <= 255, 'a key length fits u8');
+relate(LEVELS_PER_SKU_MAX * (KEY_BYTES_MAX + 64) < FRAME_BYTES_MAX, 'all levels of a SKU fit a frame');
+relate(BATCH_COMMANDS_MAX <= MAILBOX_COMMANDS_MAX, 'a mailbox can fill a batch');
+relate(LINK_REQUESTS_MAX >= MAILBOX_COMMANDS_MAX, 'a link can fill a mailbox');
+relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
+relate(TOMBSTONE_MS > 2 * REQUEST_DEADLINE_MS, 'a tombstone outlives every command that it must refuse');

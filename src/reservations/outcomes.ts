@@ -1,0 +1,172 @@
+/**
+ * The catalogue of business outcomes and errors: every `code` that a caller can see, with its HTTP
+ * status and the text of its page at /problems/<code>. Business results are values from this list;
+ * they are never thrown across the wire as text.
+ *
+ * The position in the list is the code's number on the wire: append, never reorder.
+ */
+export interface Problem {
+  code: string;
+  status: number;
+  title: string;
+  /** One paragraph for the page: what happened, what the caller can do. */
+  explanation: string;
+  /** Seconds for a Retry-After header, where retrying helps. */
+  retryAfter?: number;
+}
+
+export const PROBLEMS = [
+  {
+    code: 'insufficient-stock',
+    status: 409,
+    title: 'Not enough stock',
+    explanation:
+      'At least one line asks for more than is available. Nothing was held. `errors[]` names each such line with what was requested and what was available at that moment.',
+  },
+  {
+    code: 'unknown-sku',
+    status: 404,
+    title: 'Unknown SKU',
+    explanation:
+      'No stock level has ever been set for this SKU (or for this SKU at the location that was asked for). Create it with PUT /v1/stock/{sku}/{location}.',
+  },
+  {
+    code: 'unknown-reservation',
+    status: 404,
+    title: 'Unknown reservation',
+    explanation:
+      'There is no reservation with this id. Ids are given by POST /v1/reservations and never change.',
+  },
+  {
+    code: 'reservation-confirmed',
+    status: 409,
+    title: 'Reservation already confirmed',
+    explanation:
+      'The reservation was confirmed, so the stock is sold. It can no longer be cancelled or extended.',
+  },
+  {
+    code: 'reservation-cancelled',
+    status: 409,
+    title: 'Reservation already cancelled',
+    explanation: 'The reservation was cancelled and its stock was given back. Make a new one.',
+  },
+  {
+    code: 'reservation-expired',
+    status: 409,
+    title: 'Reservation expired',
+    explanation: 'The reservation ran out before this request was decided, and its stock was given back.',
+  },
+  {
+    code: 'version-mismatch',
+    status: 412,
+    title: 'The stock level has changed',
+    explanation:
+      'If-Match named a version that is not the current one. Read the level again, decide again, and send its new ETag.',
+  },
+  {
+    code: 'too-many-levels',
+    status: 409,
+    title: 'Too many locations for this SKU',
+    explanation: 'One SKU can be stocked at 1,000 locations at most.',
+  },
+  {
+    code: 'invalid-json',
+    status: 400,
+    title: 'The body is not valid JSON',
+    explanation: 'The body could not be parsed as JSON (RFC 8259). Nothing was changed.',
+  },
+  {
+    code: 'invalid-request',
+    status: 422,
+    title: 'The request is not valid',
+    explanation:
+      'A field is missing, unknown, of the wrong type or out of range. `errors[]` names each one by JSON pointer (RFC 6901) or parameter. Nothing was changed.',
+  },
+  {
+    code: 'invalid-id',
+    status: 404,
+    title: 'Not a reservation id',
+    explanation: 'The id in the path is not a UUID that Holdfast could have given.',
+  },
+  {
+    code: 'body-too-large',
+    status: 413,
+    title: 'The body is too large',
+    explanation: 'A body may have 1 MiB. Nothing was changed.',
+  },
+  {
+    code: 'unsupported-media-type',
+    status: 415,
+    title: 'Unsupported media type',
+    explanation: 'Send the body as application/json.',
+  },
+  {
+    code: 'not-found',
+    status: 404,
+    title: 'No such path',
+    explanation: 'This path is not part of the API. /swagger lists what is.',
+  },
+  {
+    code: 'method-not-allowed',
+    status: 405,
+    title: 'Method not allowed',
+    explanation: 'The path exists but not with this method. The Allow header names those that it has.',
+  },
+  {
+    code: 'request-timeout',
+    status: 408,
+    title: 'The body took too long',
+    explanation: 'The body did not arrive in time. Nothing was changed.',
+  },
+  {
+    code: 'overloaded',
+    status: 503,
+    title: 'Overloaded',
+    explanation:
+      'A queue is full. The request was refused before it had any effect; send it again after Retry-After.',
+    retryAfter: 1,
+  },
+  {
+    code: 'partition-unavailable',
+    status: 503,
+    title: 'Partition not available',
+    explanation:
+      'The worker that owns this SKU or reservation is starting, restarting or moving. The request had no effect; send it again after Retry-After.',
+    retryAfter: 1,
+  },
+  {
+    code: 'outcome-unknown',
+    status: 503,
+    title: 'Outcome unknown',
+    explanation:
+      'The database or a worker did not answer in time, so it is not known whether the request took effect. Repeating a PUT or a cancel is safe; a repeated reservation may hold twice until the first one expires.',
+    retryAfter: 1,
+  },
+  {
+    code: 'internal-error',
+    status: 500,
+    title: 'Internal error',
+    explanation: 'A defect in Holdfast. The log of the server has the details under the time of this answer.',
+  },
+] as const satisfies readonly Problem[];
+
+export type ProblemCode = (typeof PROBLEMS)[number]['code'];
+
+const byCode = new Map<string, Problem>(PROBLEMS.map((problem) => [problem.code, problem]));
+const numbers = new Map<string, number>(PROBLEMS.map((problem, index) => [problem.code, index]));
+
+export function problemOf(code: ProblemCode): Problem {
+  return byCode.get(code)!;
+}
+/** The catalogue entry with this code, for a code that came from outside. */
+export function findProblem(code: string): Problem | undefined {
+  return byCode.get(code);
+}
+export function problemNumber(code: ProblemCode): number {
+  return numbers.get(code)!;
+}
+export function problemByNumber(number: number): ProblemCode {
+  const problem = PROBLEMS[number];
+  if (problem === undefined) throw new Error(`no problem has the number ${number}`);
+  return problem.code;
+}

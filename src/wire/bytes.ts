@@ -1,0 +1,147 @@
+/**
+ * Reading and writing the primitive values of a frame: little-endian integers, IEEE 754 doubles, and
+ * byte strings of up to 255 bytes behind a one-byte length.
+ */
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+/** Appends to one buffer that grows by doubling and is used again after `reset`. */
+export class Writer {
+  bytes: Uint8Array;
+  length = 0;
+  private view: DataView;
+
+  constructor(capacity = 4096) {
+    this.bytes = new Uint8Array(capacity);
+    this.view = new DataView(this.bytes.buffer);
+  }
+
+  reset(): void {
+    this.length = 0;
+  }
+
+  /** Room for `more` bytes behind `length`. */
+  reserve(more: number): void {
+    const needed = this.length + more;
+    if (needed <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+    this.view = new DataView(grown.buffer);
+  }
+
+  u8(value: number): void {
+    this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+  u16(value: number): void {
+    this.reserve(2);
+    this.view.setUint16(this.length, value, true);
+    this.length += 2;
+  }
+  u32(value: number): void {
+    this.reserve(4);
+    this.view.setUint32(this.length, value, true);
+    this.length += 4;
+  }
+  i32(value: number): void {
+    this.reserve(4);
+    this.view.setInt32(this.length, value, true);
+    this.length += 4;
+  }
+  f64(value: number): void {
+    this.reserve(8);
+    this.view.setFloat64(this.length, value, true);
+    this.length += 8;
+  }
+  /** A string whose UTF-8 form has 255 bytes at most. */
+  text(value: string): void {
+    this.reserve(1 + value.length * 3);
+    const { written } = encoder.encodeInto(value, this.bytes.subarray(this.length + 1));
+    if (written > 255) throw new RangeError(`a text of ${written} bytes does not fit a frame's text field`);
+    this.bytes[this.length] = written;
+    this.length += 1 + written;
+  }
+  /** A string of any length. */
+  longText(value: string): void {
+    const encoded = encoder.encode(value);
+    this.u32(encoded.length);
+    this.raw(encoded);
+  }
+  raw(source: Uint8Array): void {
+    this.reserve(source.length);
+    this.bytes.set(source, this.length);
+    this.length += source.length;
+  }
+  /** Overwrites four bytes written earlier. */
+  patchU32(at: number, value: number): void {
+    this.view.setUint32(at, value, true);
+  }
+}
+
+/** Thrown when bytes are not what the sender should have written; the link that carried them is closed. */
+export class MalformedFrame extends Error {}
+
+/** Reads one frame's payload. Every read past the end is a MalformedFrame. */
+export class Reader {
+  private bytes: Uint8Array = new Uint8Array(0);
+  private view: DataView = new DataView(this.bytes.buffer);
+  private at = 0;
+  private end = 0;
+
+  /** Reads `bytes` from `start` to `end`; the bytes are not copied. */
+  open(bytes: Uint8Array, start: number, end: number): this {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.at = start;
+    this.end = end;
+    return this;
+  }
+
+  private take(count: number): number {
+    const from = this.at;
+    if (from + count > this.end) throw new MalformedFrame('a frame ends before its fields do');
+    this.at = from + count;
+    return from;
+  }
+
+  u8(): number {
+    return this.bytes[this.take(1)];
+  }
+  u16(): number {
+    return this.view.getUint16(this.take(2), true);
+  }
+  u32(): number {
+    return this.view.getUint32(this.take(4), true);
+  }
+  i32(): number {
+    return this.view.getInt32(this.take(4), true);
+  }
+  f64(): number {
+    return this.view.getFloat64(this.take(8), true);
+  }
+  text(): string {
+    return this.decode(this.u8());
+  }
+  longText(): string {
+    return this.decode(this.u32());
+  }
+  private decode(length: number): string {
+    const from = this.take(length);
+    try {
+      return decoder.decode(this.bytes.subarray(from, from + length));
+    } catch {
+      throw new MalformedFrame('a text is not UTF-8');
+    }
+  }
+  /** A view of the next bytes, valid until the frame's buffer is used again. */
+  raw(length: number): Uint8Array {
+    const from = this.take(length);
+    return this.bytes.subarray(from, from + length);
+  }
+  /** The frame must have been read to its end. */
+  close(): void {
+    if (this.at !== this.end) throw new MalformedFrame('a frame goes on after its fields');
+  }
+}
