@@ -21,6 +21,12 @@ export class Writer {
     this.length = 0;
   }
 
+  /** Drops the first `count` bytes. */
+  discard(count: number): void {
+    this.bytes.copyWithin(0, count, this.length);
+    this.length -= count;
+  }
+
   /** Room for `more` bytes behind `length`. */
   reserve(more: number): void {
     const needed = this.length + more;

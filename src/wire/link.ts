@@ -1,19 +1,32 @@
 /**
- * The client's end of a Unix socket to a worker: many requests at once, answers matched by id.
+ * Both ends of a Unix socket to a worker: many requests at once, answers matched by id.
  *
- * DESIGN. A frame is `u32 length · u32 id · payload`. Frames written in one turn of the event loop
- * leave in one write. What the kernel does not take waits, bounded, until `drain`. A link that breaks
- * fails what is unanswered with `LinkBroken` and connects again by itself, with backoff, until closed.
+ * The client's end connects by itself, and again with backoff when the connection breaks, until it
+ * is closed. A break fails what is unanswered with LinkBroken. Nothing is ever sent twice: whether a
+ * request may be repeated is the caller's to decide.
  */
-import type { Reply, Request } from './messages.ts';
+import { LINK_REQUESTS_MAX } from '../limits.ts';
+import { MalformedFrame, Reader } from './bytes.ts';
+import { FrameDecoder, Outbox } from './frames.ts';
+import {
+  decodeReply,
+  decodeRequest,
+  encodeReply,
+  encodeRequest,
+  type Reply,
+  type Request,
+} from './messages.ts';
+
+const RECONNECT_MS_MIN = 10;
+const RECONNECT_MS_MAX = 250;
 
 export interface Link {
   /**
-   * Resolves with the worker's answer; rejects with LinkBroken.
-   * `sent` says whether the worker can have seen the request: if not, it had no effect.
+   * Resolves with the worker's answer; rejects with LinkBroken. A link whose queues are full answers
+   * `overloaded` itself, before anything was sent.
    */
   ask(request: Request): Promise<Reply>;
-  /** Sends without waiting for the answer. */
+  /** Sends without waiting for the answer; a request that cannot be sent is dropped. */
   tell(request: Request): void;
   readonly connected: boolean;
   close(): void;
@@ -21,6 +34,7 @@ export interface Link {
 
 export class LinkBroken extends Error {
   constructor(
+    /** Whether the worker can have seen the request: if not, it had no effect. */
     readonly sent: boolean,
     reason: string,
   ) {
@@ -28,4 +42,142 @@ export class LinkBroken extends Error {
   }
 }
 
-export declare function connect(path: string): Link;
+interface Unanswered {
+  resolve(reply: Reply): void;
+  reject(error: LinkBroken): void;
+}
+
+const OVERLOADED: Reply = { kind: 'problem', code: 'overloaded' };
+const ignored: Unanswered = { resolve() {}, reject() {} };
+
+class UnixLink implements Link {
+  private outbox: Outbox | undefined;
+  private readonly unanswered = new Map<number, Unanswered>();
+  private lastId = 0;
+  private closed = false;
+  private backoffMs = RECONNECT_MS_MIN;
+  private hangUp: () => void = () => {};
+
+  constructor(private readonly path: string) {
+    this.dial();
+  }
+
+  get connected(): boolean {
+    return this.outbox !== undefined;
+  }
+
+  ask(request: Request): Promise<Reply> {
+    if (this.outbox === undefined)
+      return Promise.reject(new LinkBroken(false, `no connection to ${this.path}`));
+    if (this.outbox.full || this.unanswered.size >= LINK_REQUESTS_MAX) return Promise.resolve(OVERLOADED);
+    return new Promise((resolve, reject) => this.send(request, { resolve, reject }));
+  }
+
+  tell(request: Request): void {
+    if (this.outbox !== undefined && !this.outbox.full) this.send(request, ignored);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.hangUp();
+  }
+
+  private send(request: Request, unanswered: Unanswered): void {
+    this.lastId = (this.lastId + 1) >>> 0;
+    this.unanswered.set(this.lastId, unanswered);
+    this.outbox!.put(this.lastId, (writer) => encodeRequest(writer, request));
+  }
+
+  private dial(): void {
+    if (this.closed) return;
+    const decoder = new FrameDecoder();
+    const reader = new Reader();
+    const onFrame = (id: number, bytes: Uint8Array, start: number, end: number): void => {
+      const reply = decodeReply(reader.open(bytes, start, end));
+      reader.close();
+      const waiting = this.unanswered.get(id);
+      this.unanswered.delete(id);
+      waiting?.resolve(reply);
+    };
+    Bun.connect({
+      unix: this.path,
+      socket: {
+        open: (socket) => {
+          this.hangUp = () => socket.end();
+          if (this.closed) return this.hangUp();
+          this.backoffMs = RECONNECT_MS_MIN;
+          this.outbox = new Outbox(socket);
+        },
+        data: (socket, chunk) => guard(socket, () => decoder.push(chunk, onFrame)),
+        drain: () => this.outbox?.drained(),
+        close: () => this.broke(),
+        error: () => {},
+      },
+    }).catch(() => this.redial());
+  }
+
+  private broke(): void {
+    this.outbox = undefined;
+    const lost = [...this.unanswered.values()];
+    this.unanswered.clear();
+    for (const { reject } of lost) reject(new LinkBroken(true, `the connection to ${this.path} broke`));
+    this.redial();
+  }
+
+  private redial(): void {
+    if (this.closed) return;
+    setTimeout(() => this.dial(), this.backoffMs).unref();
+    this.backoffMs = Math.min(this.backoffMs * 2, RECONNECT_MS_MAX);
+  }
+}
+
+export function connect(path: string): Link {
+  return new UnixLink(path);
+}
+
+/** Answers one request; must be called exactly once. */
+export type Answer = (reply: Reply) => void;
+
+/**
+ * The worker's end. Bytes that are not frames cost their sender its connection and nobody else anything.
+ * @param onMalformed told why a connection was closed
+ */
+export function listen(
+  path: string,
+  onRequest: (request: Request, answer: Answer) => void,
+  onMalformed: (reason: string) => void,
+): { stop(): void } {
+  const reader = new Reader();
+  return Bun.listen<{ decoder: FrameDecoder; outbox: Outbox }>({
+    unix: path,
+    socket: {
+      open(socket) {
+        socket.data = { decoder: new FrameDecoder(), outbox: new Outbox(socket) };
+      },
+      data(socket, chunk) {
+        const { decoder, outbox } = socket.data;
+        const onFrame = (id: number, bytes: Uint8Array, start: number, end: number): void => {
+          const request = decodeRequest(reader.open(bytes, start, end));
+          reader.close();
+          if (outbox.full) return outbox.put(id, (writer) => encodeReply(writer, OVERLOADED));
+          onRequest(request, (reply) => outbox.put(id, (writer) => encodeReply(writer, reply)));
+        };
+        guard(socket, () => decoder.push(chunk, onFrame), onMalformed);
+      },
+      drain(socket) {
+        socket.data.outbox.drained();
+      },
+      error() {},
+    },
+  });
+}
+
+function guard(socket: { terminate(): void }, run: () => void, onMalformed?: (reason: string) => void): void {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof MalformedFrame)) throw error;
+    onMalformed?.(error.message);
+    socket.terminate();
+  }
+}
