@@ -1,0 +1,74 @@
+/**
+ * Connections to Postgres, and what its errors mean.
+ *
+ * Session settings: Holdfast's statements touch few rows by primary key, with arrays whose size the
+ * planner cannot see. Generic plans over indexes are right for every size, so they are asked for
+ * rather than estimated.
+ */
+import postgres from 'postgres';
+import type { DatabaseSpec } from '../process.ts';
+
+export type Sql = postgres.Sql<{ bigint: number }>;
+
+/** @param name what an operator sees in pg_stat_activity */
+export function openDatabase(spec: DatabaseSpec, name: string, connections = 1): Sql {
+  const options: postgres.Options<{ bigint: postgres.PostgresType<number> }> = {
+    max: connections,
+    fetch_types: false,
+    idle_timeout: 0,
+    max_lifetime: null,
+    connect_timeout: 5,
+    backoff: (attempt) => Math.min(1, 0.02 * 2 ** attempt),
+    onnotice: () => {},
+    connection: {
+      application_name: `holdfast ${name}`,
+      plan_cache_mode: 'force_generic_plan',
+      jit: false,
+      search_path: 'holdfast,public',
+    },
+    // Counters and sequence numbers stay far below 2^53, so a double holds them exactly.
+    types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },
+  };
+  if (spec.url !== undefined) return postgres(spec.url, options) as Sql;
+  const { socketFolder, port, user, database } = spec;
+  return postgres({ ...options, host: socketFolder, port, user, database }) as Sql;
+}
+
+/** The SQLSTATE that the commit statement raises when the partition has another owner or another history. */
+export const SQLSTATE_FENCED = 'HF001';
+
+export type FailureKind =
+  /** The statement may or may not have been committed. */
+  | 'ambiguous'
+  /** The statement was rolled back; the same one may succeed later. */
+  | 'not-committed'
+  /** The partition belongs to somebody else, or a commit before this one is missing. */
+  | 'fenced'
+  /** The statement can never succeed: a defect. */
+  | 'defect';
+
+/** By SQLSTATE or SQLSTATE class (Postgres manual, appendix A); anything else without one is the connection's. */
+const FAILURES: Record<string, FailureKind> = {
+  [SQLSTATE_FENCED]: 'fenced',
+  '08': 'ambiguous',
+  '57': 'ambiguous',
+  '58': 'not-committed',
+  '53': 'not-committed',
+  '40': 'not-committed',
+  '55': 'not-committed',
+  '25006': 'not-committed',
+  '28': 'not-committed',
+  '3D': 'not-committed',
+};
+
+export function failureKind(error: unknown): FailureKind {
+  if (!(error instanceof postgres.PostgresError)) return 'ambiguous';
+  return FAILURES[error.code] ?? FAILURES[error.code.slice(0, 2)] ?? 'defect';
+}
+
+/** One line for a log or a health answer, without SQL text or parameters. */
+export function failureText(error: unknown): string {
+  if (error instanceof postgres.PostgresError) return `${error.code} ${error.message}`;
+  if (error instanceof Error) return error.message || error.name;
+  return String(error);
+}

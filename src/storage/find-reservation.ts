@@ -1,0 +1,69 @@
+/**
+ * Reads one reservation as a caller sees it: the status of its home's row, the lines of all its rows.
+ * Off the write path, on a connection that no commit waits for.
+ */
+import type { GrantedLine, Reservation, Status } from '../reservations/types.ts';
+import type { Sql } from './database.ts';
+import { parseIntegers } from './load-partitions.ts';
+import { arrayLiteral } from './take-partitions.ts';
+
+interface HomeRow {
+  status: Status | 'never';
+  createdAt: number;
+  expiresAt: number;
+  closedAt: number | null;
+  reference: string | null;
+  participants: string;
+}
+
+interface LineRow {
+  line: number;
+  quantity: number;
+  sku: string;
+  location: string;
+}
+
+/** @returns undefined where the home has no such reservation, or answered `never` */
+export async function findReservation(sql: Sql, home: number, id: string): Promise<Reservation | undefined> {
+  const [row] = await sql<HomeRow[]>`
+    select status::text as status, reference, participants::text,
+           round(extract(epoch from created_at) * 1000)::float8 as "createdAt",
+           round(extract(epoch from expires_at) * 1000)::float8 as "expiresAt",
+           round(extract(epoch from closed_at) * 1000)::float8 as "closedAt"
+      from holdfast.reservation
+     where partition = ${home} and id = ${id}
+       and status in ('held', 'confirmed', 'cancelled', 'expired', 'never')`;
+  if (row === undefined || row.status === 'never') return undefined;
+  const lines = await sql<LineRow[]>`
+    select r.lines[i] as line, r.lines[i + 2] as quantity, s.sku, s.location
+      from holdfast.reservation r
+      cross join generate_series(1, cardinality(r.lines), 3) i
+      join holdfast.stock_level s on s.partition = r.partition and s.level = r.lines[i + 1]
+     where r.partition = any(${arrayLiteral([home, ...parseIntegers(row.participants)])}::smallint[]) and r.id = ${id}
+       and r.status in ('held', 'confirmed', 'cancelled', 'expired', 'never')
+     order by 1, r.partition, i`;
+  return {
+    id,
+    status: row.status,
+    lines: gather(lines),
+    reference: row.reference ?? undefined,
+    createdAt: row.createdAt,
+    expiresAt: row.expiresAt,
+    closedAt: row.closedAt ?? undefined,
+  };
+}
+
+/** One line for the allocations of the same line number. */
+function gather(rows: LineRow[]): GrantedLine[] {
+  const lines: GrantedLine[] = [];
+  for (const { line, quantity, sku, location } of rows) {
+    const last = lines.at(-1);
+    if (last?.line === line) {
+      last.quantity += quantity;
+      last.allocations.push({ location, quantity });
+    } else {
+      lines.push({ line, quantity, sku, allocations: [{ location, quantity }] });
+    }
+  }
+  return lines;
+}

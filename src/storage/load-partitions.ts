@@ -1,0 +1,104 @@
+/**
+ * Streams what a worker must know of its partitions, in bounded memory: every level, every open
+ * part of a reservation with what its home has decided, and decisions that participants have not heard.
+ */
+import type { Status } from '../reservations/types.ts';
+import type { Sql } from './database.ts';
+import { arrayLiteral } from './take-partitions.ts';
+
+const ROWS_AT_ONCE = 5000;
+
+export interface LevelRow {
+  partition: number;
+  level: number;
+  sku: string;
+  location: string;
+  onHand: number;
+  reserved: number;
+  safetyStock: number;
+  backorderLimit: number;
+  version: number;
+  updatedAt: number;
+}
+
+export interface OpenRow {
+  partition: number;
+  id: string;
+  home: number;
+  /** What the home's row says; null where it has none. For a home's own row, `held`. */
+  decision: Status | 'never' | null;
+  createdAt: number;
+  expiresAt: number;
+  reference: string | null;
+  participants: number[];
+  /** (line, level, quantity) repeated. */
+  lines: number[];
+}
+
+export interface UnsettledRow {
+  /** The home. */
+  partition: number;
+  id: string;
+  decision: Status | 'never';
+  participant: number;
+}
+
+/** Levels by partition, each partition's in the order of their numbers, without gaps. */
+export async function loadLevels(
+  sql: Sql,
+  partitions: number[],
+  onRow: (row: LevelRow) => void,
+): Promise<void> {
+  await sql<LevelRow[]>`
+    select partition, level, sku, location, on_hand as "onHand", reserved, safety_stock as "safetyStock",
+           backorder_limit as "backorderLimit", version,
+           round(extract(epoch from updated_at) * 1000)::float8 as "updatedAt"
+      from holdfast.stock_level where partition = any(${arrayLiteral(partitions)}::smallint[])
+     order by partition, level`.cursor(ROWS_AT_ONCE, (rows) => rows.forEach(onRow));
+}
+
+export async function loadOpen(sql: Sql, partitions: number[], onRow: (row: OpenRow) => void): Promise<void> {
+  await sql<(Omit<OpenRow, 'participants' | 'lines'> & { participants: string; lines: string })[]>`
+    select r.partition, r.id, r.home, r.reference, r.participants::text, r.lines::text,
+           round(extract(epoch from r.created_at) * 1000)::float8 as "createdAt",
+           round(extract(epoch from r.expires_at) * 1000)::float8 as "expiresAt",
+           case when r.home = r.partition then 'held' else h.status::text end as decision
+      from holdfast.reservation r
+      left join holdfast.reservation h
+        on r.home <> r.partition and h.partition = r.home and h.id = r.id
+       and h.status in ('held', 'confirmed', 'cancelled', 'expired', 'never')
+     where r.partition = any(${arrayLiteral(partitions)}::smallint[]) and r.status = 'held'`.cursor(
+    ROWS_AT_ONCE,
+    (rows) => {
+      for (const row of rows) {
+        onRow({
+          ...row,
+          participants: parseIntegers(row.participants),
+          lines: parseIntegers(row.lines),
+        } as OpenRow);
+      }
+    },
+  );
+}
+
+/** Decisions of these homes that a participant's row does not show yet. */
+export async function loadUnsettled(
+  sql: Sql,
+  homes: number[],
+  onRow: (row: UnsettledRow) => void,
+): Promise<void> {
+  await sql<UnsettledRow[]>`
+    select h.partition, h.id, h.status::text as decision, r.partition as participant
+      from holdfast.reservation r
+      join holdfast.reservation h
+        on h.partition = r.home and h.id = r.id and h.status in ('confirmed', 'cancelled', 'expired', 'never')
+     where r.status = 'held' and r.home <> r.partition
+       and r.home = any(${arrayLiteral(homes)}::smallint[])`.cursor(ROWS_AT_ONCE, (rows) =>
+    rows.forEach(onRow),
+  );
+}
+
+/** Parses a one-dimensional array literal of integers. */
+export function parseIntegers(literal: string): number[] {
+  return literal === '{}' ? [] : literal.slice(1, -1).split(',').map(Number);
+}

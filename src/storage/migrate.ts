@@ -1,0 +1,98 @@
+/**
+ * Makes a database ready: checks that it is one that Holdfast can use, and applies the migrations that
+ * it lacks, each in its transaction, under a lock, so that servers that start together don't collide.
+ */
+
+import type { DatabaseSpec } from '../process.ts';
+import { failureText, openDatabase, type Sql } from './database.ts';
+import { sql as reservations } from './migrations/001-reservations.ts';
+
+const SERVER_VERSION_MIN = 150_000;
+/** Any constant will do that other users of the database's advisory locks don't use: "holdfast" as bytes. */
+const MIGRATION_LOCK = '7525354459811214196';
+const UNREACHABLE_AFTER_MS = 5000;
+
+/** Position + 1 is the migration's number. Append only: a migration that has run is never edited. */
+const MIGRATIONS = [reservations];
+
+/** A database that Holdfast can't use; the message is one line for an operator. */
+export class DatabaseRefused extends Error {}
+
+export async function prepareDatabase(spec: DatabaseSpec, partitions: number): Promise<void> {
+  const sql = openDatabase(spec, 'migrate');
+  try {
+    await within(UNREACHABLE_AFTER_MS, sql`select 1`).catch((error) => {
+      throw new DatabaseRefused(`the database at ${describe(spec)} cannot be reached: ${failureText(error)}`);
+    });
+    const [{ version, name }] = await sql<{ version: number; name: string }[]>`
+      select current_setting('server_version_num')::integer as version, current_setting('server_version') as name`;
+    if (version < SERVER_VERSION_MIN) {
+      throw new DatabaseRefused(
+        `the database at ${describe(spec)} is Postgres ${name}; Holdfast needs Postgres 15 or later`,
+      );
+    }
+    await sql
+      .begin((transaction) => migrate(transaction as unknown as Sql, partitions))
+      .catch((error) => {
+        if (error instanceof DatabaseRefused) throw error;
+        throw new DatabaseRefused(
+          `the database at ${describe(spec)} cannot be prepared: ${failureText(error)}`,
+        );
+      });
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+async function migrate(sql: Sql, partitions: number): Promise<void> {
+  await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`;
+  await sql`create schema if not exists holdfast`;
+  await sql`create table if not exists holdfast.migration (
+    number integer primary key, applied_at timestamptz not null default now())`;
+  await sql`create table if not exists holdfast.setting (name text primary key, value text not null)`;
+  const [{ applied }] = await sql<{ applied: number }[]>`
+    select coalesce(max(number), 0) as applied from holdfast.migration`;
+  if (applied > MIGRATIONS.length) {
+    throw new DatabaseRefused(
+      `the database is at schema ${applied} and this Holdfast knows ${MIGRATIONS.length}: it was used by a newer version`,
+    );
+  }
+  for (let number = applied + 1; number <= MIGRATIONS.length; number++) {
+    await sql.unsafe(`set local search_path to holdfast; ${MIGRATIONS[number - 1]}`).simple();
+    await sql`insert into holdfast.migration (number) values (${number})`;
+  }
+  await settlePartitions(sql, partitions);
+}
+
+/** The number of partitions decides where every row lives, so a database keeps the one it was made with. */
+async function settlePartitions(sql: Sql, partitions: number): Promise<void> {
+  const [setting] = await sql<{ value: string }[]>`
+    select value from holdfast.setting where name = 'partitions'`;
+  if (setting === undefined) {
+    await sql`insert into holdfast.setting values ('partitions', ${String(partitions)})`;
+    await sql`insert into holdfast.partition (partition) select generate_series(0, ${partitions}::integer - 1)`;
+  } else if (Number(setting.value) !== partitions) {
+    throw new DatabaseRefused(
+      `HOLDFAST_PARTITIONS is ${partitions}, but the database was created with ${setting.value}; it cannot be changed later`,
+    );
+  }
+}
+
+/** Where the database is, without a password. */
+function describe(spec: DatabaseSpec): string {
+  if (spec.url === undefined) return String(spec.socketFolder);
+  try {
+    const { host, pathname } = new URL(spec.url);
+    return host + pathname;
+  } catch {
+    return 'DATABASE_URL';
+  }
+}
+
+function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  let timer: Timer;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
