@@ -1,0 +1,215 @@
+/**
+ * The open reservations of one partition, or its parts of them, as a structure of arrays.
+ *
+ * DESIGN. A reservation is a slot; slots are used again. The id (128 bits, four words) is found through
+ * an open-addressing table with linear probing and backward-shift deletion (Knuth, TAOCP 3, 6.4,
+ * algorithm R), so that no tombstones gather. Its lines are a list in a pool of their own: a line of
+ * this partition names its level; a line of the home that stands for a participant names
+ * that partition instead (`level` = ~partition).
+ */
+import { ByteHeap } from './byte-heap.ts';
+import { enlarge, NONE } from './snapshot.ts';
+
+/**
+ * - `held`: this partition is the home, and it is open.
+ * - `settling`: this is the home, the decision to close has been made, and not every participant
+ *   has acknowledged it.
+ * - `trying`: this is a participant that does not know whether the home has decided.
+ * - `decided`: this is a participant whose home said `held`.
+ * - `asked`, `never`: this is the home of an id it has no record of and will never have; while `asked`,
+ *   the database is still being consulted.
+ */
+export type HoldState = 'held' | 'settling' | 'trying' | 'decided' | 'asked' | 'never';
+const STATES: readonly HoldState[] = ['held', 'settling', 'trying', 'decided', 'asked', 'never'];
+
+const CAPACITY_MIN = 16;
+const words = new Uint32Array(4);
+
+export class Holds {
+  /** Slots in use. */
+  count = 0;
+  private slots = 0;
+  private freeSlot = NONE;
+  private ids = new Uint32Array(CAPACITY_MIN * 4);
+  private states = new Uint8Array(CAPACITY_MIN);
+  home = new Uint16Array(CAPACITY_MIN);
+  createdAt = new Float64Array(CAPACITY_MIN);
+  expiresAt = new Float64Array(CAPACITY_MIN);
+  /** The first line, or the next free slot. */
+  firstLine = new Int32Array(CAPACITY_MIN);
+  private referenceAt = new Int32Array(CAPACITY_MIN);
+  private references = new ByteHeap();
+  /** Slot + 1 by hash of the id; 0 is empty. Never more than half full. */
+  private table = new Uint32Array(CAPACITY_MIN * 2);
+
+  private lines = 0;
+  private freeLine = NONE;
+  lineLevel = new Int32Array(CAPACITY_MIN);
+  lineQuantity = new Uint32Array(CAPACITY_MIN);
+  /** The index of the line in the caller's list. */
+  lineNumber = new Uint8Array(CAPACITY_MIN);
+  nextLine = new Int32Array(CAPACITY_MIN);
+
+  find(id: string): number {
+    parseId(id, words);
+    const at = this.probe();
+    return this.table[at] - 1;
+  }
+
+  /** The id must not be there yet. */
+  add(id: string, state: HoldState, home: number, createdAt: number, expiresAt: number, reference?: string): number {
+    if (this.freeSlot === NONE && this.slots === this.states.length) this.grow();
+    let slot = this.freeSlot;
+    if (slot === NONE) slot = this.slots++;
+    else this.freeSlot = this.firstLine[slot];
+    parseId(id, words);
+    this.ids.set(words, slot * 4);
+    this.table[this.probe()] = slot + 1;
+    this.states[slot] = STATES.indexOf(state);
+    this.home[slot] = home;
+    this.createdAt[slot] = createdAt;
+    this.expiresAt[slot] = expiresAt;
+    this.firstLine[slot] = NONE;
+    this.referenceAt[slot] = reference === undefined ? NONE : this.references.put(reference);
+    this.count++;
+    return slot;
+  }
+
+  /** Forgets a reservation and its lines. */
+  remove(slot: number): void {
+    this.dropLines(slot);
+    if (this.referenceAt[slot] !== NONE) this.references.release(this.referenceAt[slot]);
+    this.unindex(slot);
+    this.firstLine[slot] = this.freeSlot;
+    this.freeSlot = slot;
+    this.count--;
+  }
+
+  dropLines(slot: number): void {
+    let line = this.firstLine[slot];
+    while (line !== NONE) {
+      const next = this.nextLine[line];
+      this.nextLine[line] = this.freeLine;
+      this.freeLine = line;
+      line = next;
+    }
+    this.firstLine[slot] = NONE;
+  }
+
+  addLine(slot: number, number: number, level: number, quantity: number): void {
+    if (this.freeLine === NONE && this.lines === this.lineLevel.length) this.growLines();
+    let line = this.freeLine;
+    if (line === NONE) line = this.lines++;
+    else this.freeLine = this.nextLine[line];
+    this.lineLevel[line] = level;
+    this.lineQuantity[line] = quantity;
+    this.lineNumber[line] = number;
+    this.nextLine[line] = this.firstLine[slot];
+    this.firstLine[slot] = line;
+  }
+
+  addParticipant(slot: number, partition: number): void {
+    this.addLine(slot, 0, ~partition, 0);
+  }
+
+  participants(slot: number): number[] {
+    const partitions: number[] = [];
+    for (let line = this.firstLine[slot]; line !== NONE; line = this.nextLine[line]) {
+      if (this.lineLevel[line] < 0) partitions.push(~this.lineLevel[line]);
+    }
+    return partitions;
+  }
+
+  state(slot: number): HoldState {
+    return STATES[this.states[slot]];
+  }
+  setState(slot: number, state: HoldState): void {
+    this.states[slot] = STATES.indexOf(state);
+  }
+
+  reference(slot: number): string | undefined {
+    const at = this.referenceAt[slot];
+    return at === NONE ? undefined : this.references.text(at);
+  }
+
+  idOf(slot: number): string {
+    return formatId(this.ids, slot * 4);
+  }
+
+  /** The table position of the id in `words`, or the empty one where it belongs. */
+  private probe(): number {
+    const { table, ids } = this;
+    const mask = table.length - 1;
+    const [a, b, c, d] = words;
+    for (let at = hashId(a, b, c, d) & mask; ; at = (at + 1) & mask) {
+      const entry = table[at];
+      if (entry === 0) return at;
+      const i = (entry - 1) * 4;
+      if (ids[i + 3] === d && ids[i + 2] === c && ids[i + 1] === b && ids[i] === a) return at;
+    }
+  }
+
+  private unindex(slot: number): void {
+    const { table, ids } = this;
+    const mask = table.length - 1;
+    words.set(ids.subarray(slot * 4, slot * 4 + 4));
+    let gap = this.probe();
+    table[gap] = 0;
+    for (let at = (gap + 1) & mask; table[at] !== 0; at = (at + 1) & mask) {
+      const i = (table[at] - 1) * 4;
+      const ideal = hashId(ids[i], ids[i + 1], ids[i + 2], ids[i + 3]) & mask;
+      // An entry moves into the gap unless its ideal place lies behind the gap, cyclically.
+      if (((at - ideal) & mask) >= ((at - gap) & mask)) {
+        table[gap] = table[at];
+        table[at] = 0;
+        gap = at;
+      }
+    }
+  }
+
+  private grow(): void {
+    const capacity = this.states.length * 2;
+    this.ids = enlarge(this.ids, capacity * 4);
+    this.states = enlarge(this.states, capacity);
+    this.home = enlarge(this.home, capacity);
+    this.createdAt = enlarge(this.createdAt, capacity);
+    this.expiresAt = enlarge(this.expiresAt, capacity);
+    this.firstLine = enlarge(this.firstLine, capacity);
+    this.referenceAt = enlarge(this.referenceAt, capacity);
+    this.table = new Uint32Array(capacity * 2);
+    // Called only when every slot is in use.
+    for (let slot = 0; slot < this.slots; slot++) {
+      words.set(this.ids.subarray(slot * 4, slot * 4 + 4));
+      this.table[this.probe()] = slot + 1;
+    }
+  }
+
+  private growLines(): void {
+    const capacity = this.lineLevel.length * 2;
+    this.lineLevel = enlarge(this.lineLevel, capacity);
+    this.lineQuantity = enlarge(this.lineQuantity, capacity);
+    this.lineNumber = enlarge(this.lineNumber, capacity);
+    this.nextLine = enlarge(this.nextLine, capacity);
+  }
+}
+
+/** The time in an id's first bits is alike for neighbours; its last bits are the home: mix all four words. */
+function hashId(a: number, b: number, c: number, d: number): number {
+  let hash = Math.imul(a ^ Math.imul(b, 0x85ebca6b), 0x9e3779b1);
+  hash ^= Math.imul(c ^ Math.imul(d, 0xc2b2ae35), 0x27d4eb2f);
+  return (hash ^ (hash >>> 15)) >>> 0;
+}
+
+/** Reads the canonical text form of a UUID (RFC 9562, section 4). */
+function parseId(id: string, into: Uint32Array): void {
+  into[0] = parseInt(id.slice(0, 8), 16);
+  into[1] = parseInt(id.slice(9, 13) + id.slice(14, 18), 16);
+  into[2] = parseInt(id.slice(19, 23) + id.slice(24, 28), 16);
+  into[3] = parseInt(id.slice(28, 36), 16);
+}
+
+function formatId(ids: Uint32Array, at: number): string {
+  const hex = (i: number): string => ids[at + i].toString(16).padStart(8, '0');
+  const [a, b, c, d] = [hex(0), hex(1), hex(2), hex(3)];
+  return `${a}-${b.slice(0, 4)}-${b.slice(4)}-${c.slice(0, 4)}-${c.slice(4)}${d}`;
+}
