@@ -21,7 +21,12 @@ export const LEVELS_PER_SKU_MAX = 1000;
 export const EXPIRES_IN_SECONDS_DEFAULT = 900;
 export const EXPIRES_IN_SECONDS_MAX = 2_592_000;
 
+/** Locations that a request may name for sourcing. */
+export const SOURCING_LOCATIONS_MAX = 100;
+
 export const BODY_BYTES_MAX = 1024 * 1024;
+/** Wrong fields that one answer names; a body with more of them is told about the first. */
+export const FAULTS_MAX = 100;
 
 /** One frame between a front and a worker. A SKU with LEVELS_PER_SKU_MAX levels must fit. */
 export const FRAME_BYTES_MAX = 1024 * 1024;
@@ -41,6 +46,14 @@ export const COMMITS_IN_FLIGHT_MAX = 2;
 export const REQUEST_DEADLINE_MS = 10_000;
 /** How long a request's body may take to arrive. */
 export const BODY_DEADLINE_MS = 10_000;
+/** How often a front looks for what ran out of time: the most by which it gives up too late. */
+export const SWEEP_MS = 100;
+/** How long a front waits for participants to let go of what will never be, before it answers. */
+export const SETTLE_WAIT_MS = 1000;
+/** How long a front waits for a worker to say how it is. */
+export const STATUS_WAIT_MS = 1000;
+/** How long a connection without traffic stays open; longer than a load balancer keeps its own. */
+export const IDLE_CONNECTION_SECONDS = 65;
 /** A participant that has heard nothing of a reservation for this long asks its home. */
 export const ASK_HOME_AFTER_MS = 15_000;
 /** How long a home remembers that a reservation never happened. */
@@ -59,5 +72,9 @@ relate(KEY_BYTES_MAX <= 255 && REFERENCE_BYTES_MAX <= 255, 'a key length fits u8
 relate(LEVELS_PER_SKU_MAX * (KEY_BYTES_MAX + 64) < FRAME_BYTES_MAX, 'all levels of a SKU fit a frame');
 relate(BATCH_COMMANDS_MAX <= MAILBOX_COMMANDS_MAX, 'a mailbox can fill a batch');
 relate(LINK_REQUESTS_MAX >= MAILBOX_COMMANDS_MAX, 'a link can fill a mailbox');
+relate(
+  IDLE_CONNECTION_SECONDS * 1000 > BODY_DEADLINE_MS + REQUEST_DEADLINE_MS + SETTLE_WAIT_MS + 3 * SWEEP_MS,
+  'a connection outlives the answer that it waits for',
+);
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
 relate(TOMBSTONE_MS > 2 * REQUEST_DEADLINE_MS, 'a tombstone outlives every command that it must refuse');
