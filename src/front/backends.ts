@@ -1,0 +1,85 @@
+/**
+ * The front's side of the partition map: which worker to ask, and what to make of a worker that does
+ * not answer. An answer always comes, by the request's deadline at the latest; that a worker could not
+ * be asked, or did not say, is an answer too.
+ */
+import type { Clock } from '../clock.ts';
+import type { PartitionMap } from '../routing/partition-map.ts';
+import { connect, type Link, LinkBroken } from '../wire/link.ts';
+import type { Reply, Request, StatusRequest, WorkerStatus } from '../wire/messages.ts';
+import type { Deadlines } from './deadlines.ts';
+
+export type PartitionRequest = Exclude<Request, StatusRequest>;
+
+/** No reply. If `sent`, the worker may have done what was asked; otherwise it never heard of it. */
+export interface Lost {
+  kind: 'lost';
+  sent: boolean;
+}
+const LOST_AFTER_SENT: Lost = { kind: 'lost', sent: true };
+const LOST_UNSENT: Lost = { kind: 'lost', sent: false };
+
+export type Answer = Reply | Lost;
+
+/** What the request handlers need; tests put their own in its place. */
+export interface Asker {
+  readonly partitions: number;
+  ask(request: PartitionRequest, giveUpAt?: number): Promise<Answer>;
+  tell(request: PartitionRequest): void;
+}
+
+export class Backends implements Asker {
+  readonly partitions: number;
+  private readonly links: Link[];
+
+  constructor(
+    readonly map: PartitionMap,
+    private readonly deadlines: Deadlines,
+    private readonly clock: Clock,
+    connectTo: (path: string) => Link = connect,
+  ) {
+    this.partitions = map.owner.length;
+    this.links = map.sockets.map(connectTo);
+  }
+
+  ask(request: PartitionRequest, giveUpAt = request.deadline): Promise<Answer> {
+    return this.askLink(this.links[this.map.owner[request.partition]], request, giveUpAt);
+  }
+
+  tell(request: PartitionRequest): void {
+    this.links[this.map.owner[request.partition]].tell(request);
+  }
+
+  /** One entry for each worker; undefined for one that did not answer in time. */
+  statuses(withinMs: number): Promise<(WorkerStatus | undefined)[]> {
+    const giveUpAt = this.clock.now() + withinMs;
+    return Promise.all(
+      this.links.map(async (link) => {
+        const answer = await this.askLink(link, { kind: 'status' }, giveUpAt);
+        return answer.kind === 'status' ? answer.status : undefined;
+      }),
+    );
+  }
+
+  close(): void {
+    for (const link of this.links) link.close();
+  }
+
+  private askLink(link: Link, request: Request, giveUpAt: number): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const waiting = { dueAt: giveUpAt, expire: () => resolve(LOST_AFTER_SENT) };
+      this.deadlines.add(waiting);
+      link.ask(request).then(
+        (reply) => {
+          this.deadlines.delete(waiting);
+          resolve(reply);
+        },
+        (error) => {
+          this.deadlines.delete(waiting);
+          if (error instanceof LinkBroken) resolve(error.sent ? LOST_AFTER_SENT : LOST_UNSENT);
+          else reject(error);
+        },
+      );
+    });
+  }
+}

@@ -1,0 +1,232 @@
+/** What /swagger says of each call: summaries, examples, and which problems it can answer. */
+import { Type } from '@sinclair/typebox';
+import { describe, headerParameter, pathParameter } from './describe.ts';
+import { Location, Sku } from './schemas.ts';
+
+const TIME = '2026-03-01T09:30:00.000Z';
+const LATER = '2026-03-01T09:45:00.000Z';
+const level = {
+  sku: 'MUG-BLUE',
+  location: 'berlin',
+  onHand: 40,
+  reserved: 3,
+  safetyStock: 2,
+  backorderLimit: 0,
+  available: 35,
+  version: 7,
+  updatedAt: TIME,
+};
+const { sku: _sku, location: _location, version: _version, updatedAt: _updatedAt, ...totals } = level;
+const skuStock = { sku: 'MUG-BLUE', totals, levels: [level] };
+const reservation = {
+  id: '019caa3d-7b40-7c1e-9f2a-5d0c8b1e002a',
+  status: 'held',
+  lines: [{ sku: 'MUG-BLUE', quantity: 1, allocations: [{ location: 'berlin', quantity: 1 }] }],
+  reference: 'order-1001',
+  createdAt: TIME,
+  expiresAt: LATER,
+};
+
+const sku = pathParameter('sku', Sku, 'MUG-BLUE');
+const location = pathParameter('location', Location, 'berlin');
+const reservationId = pathParameter(
+  'id',
+  Type.String({ format: 'uuid', description: 'As POST /v1/reservations gave it.' }),
+  reservation.id,
+);
+const ETAG = { ETag: { description: 'The version of the level, for If-Match.', example: '"7"' } };
+
+export const calls = {
+  putLevel: describe({
+    id: 'putStockLevel',
+    tag: 'Stock',
+    summary: 'Set what a count found',
+    description:
+      'Sets `onHand` of one SKU at one location, and creates the level where it is new. What is reserved stays reserved: if the count found less than was promised, `available` is negative and nothing more is granted until it is positive again. Repeating it is safe.',
+    parameters: [
+      sku,
+      location,
+      headerParameter(
+        'If-Match',
+        'One ETag such as `"7"`: only if the level still has this version. `*`: only if it exists.',
+      ),
+    ],
+    body: {
+      schema: 'PutLevel',
+      required: true,
+      examples: {
+        count: { onHand: 40 },
+        everything: { onHand: 40, safetyStock: 2, backorderLimit: 0 },
+      },
+    },
+    success: {
+      200: { description: 'The level was changed.', schema: 'StockLevel', example: level, headers: ETAG },
+      201: { description: 'The level was created.', schema: 'StockLevel', example: level, headers: ETAG },
+    },
+    problems: [
+      'too-many-levels',
+      'version-mismatch',
+      'overloaded',
+      'partition-unavailable',
+      'outcome-unknown',
+    ],
+  }),
+  getStock: describe({
+    id: 'getStock',
+    tag: 'Stock',
+    summary: 'All levels of a SKU and their totals',
+    description: 'Shows at least what every 2xx sent before has said.',
+    parameters: [sku],
+    success: { 200: { description: 'The levels, and their sums.', schema: 'SkuStock', example: skuStock } },
+    problems: ['unknown-sku', 'invalid-request', 'overloaded', 'partition-unavailable'],
+  }),
+  queryStock: describe({
+    id: 'queryStock',
+    tag: 'Stock',
+    summary: 'Availability of many SKUs at once',
+    description:
+      'Changes nothing. Each SKU is as it was at one moment; different SKUs may be from different moments.',
+    body: {
+      schema: 'StockQuery',
+      required: true,
+      examples: { two: { skus: ['MUG-BLUE', 'MUG-GREEN'] } },
+    },
+    success: {
+      200: {
+        description: 'One result for each SKU, in the order asked.',
+        schema: 'StockQueryResult',
+        example: {
+          results: [
+            { ...skuStock, found: true },
+            { sku: 'MUG-GREEN', found: false },
+          ],
+        },
+      },
+    },
+    problems: ['overloaded', 'partition-unavailable'],
+  }),
+  createReservation: describe({
+    id: 'createReservation',
+    tag: 'Reservations',
+    summary: 'Hold stock',
+    description:
+      'Holds every line, or nothing. A 201 is durable. The stock is given back when the reservation is cancelled or expires.',
+    body: {
+      schema: 'Reserve',
+      required: true,
+      examples: {
+        oneLine: { lines: [{ sku: 'MUG-BLUE', quantity: 1 }] },
+        wholeOrder: {
+          lines: [
+            { sku: 'MUG-BLUE', quantity: 2, location: 'berlin' },
+            { sku: 'MUG-GREEN', quantity: 1 },
+          ],
+          sourcing: { strategy: 'in-order', locations: ['berlin', 'hamburg'] },
+          expiresInSeconds: 600,
+          reference: 'order-1001',
+        },
+      },
+    },
+    success: {
+      201: {
+        description: 'Everything is held.',
+        schema: 'Reservation',
+        example: reservation,
+        headers: {
+          Location: { description: 'Where it can be read.', example: `/v1/reservations/${reservation.id}` },
+        },
+      },
+    },
+    problems: ['unknown-sku', 'insufficient-stock', 'overloaded', 'partition-unavailable', 'outcome-unknown'],
+  }),
+  getReservation: describe({
+    id: 'getReservation',
+    tag: 'Reservations',
+    summary: 'Read a reservation',
+    description: 'Whatever became of it, a reservation can be read by its id.',
+    parameters: [reservationId],
+    success: { 200: { description: 'The reservation.', schema: 'Reservation', example: reservation } },
+    problems: ['unknown-reservation', 'invalid-id', 'overloaded', 'partition-unavailable'],
+  }),
+  cancelReservation: describe({
+    id: 'cancelReservation',
+    tag: 'Reservations',
+    summary: 'Give the stock back',
+    description: 'Repeating it is safe: a reservation that is already cancelled is answered with 200 again.',
+    parameters: [reservationId],
+    body: { schema: 'Nothing', required: false, examples: { nothing: {} } },
+    success: {
+      200: {
+        description: 'It is cancelled.',
+        schema: 'Reservation',
+        example: { ...reservation, status: 'cancelled', closedAt: '2026-03-01T09:31:12.345Z' },
+      },
+    },
+    problems: [
+      'unknown-reservation',
+      'invalid-id',
+      'reservation-confirmed',
+      'reservation-expired',
+      'overloaded',
+      'partition-unavailable',
+      'outcome-unknown',
+    ],
+  }),
+  live: describe({
+    id: 'livez',
+    tag: 'Operation',
+    summary: 'Does the process run?',
+    description: 'Says nothing of workers or the database; see /readyz.',
+    success: { 200: { description: 'It runs.', schema: 'Liveness', example: { status: 'live' } } },
+  }),
+  ready: describe({
+    id: 'readyz',
+    tag: 'Operation',
+    summary: 'Can it serve?',
+    description: 'Ready once every partition is loaded by the worker that owns it and the database answers.',
+    success: {
+      200: {
+        description: 'Everything can be served.',
+        schema: 'Readiness',
+        example: { status: 'ready', partitions: { total: 256, serving: 256 }, missing: [] },
+      },
+      503: {
+        description: 'Something is missing.',
+        schema: 'Readiness',
+        example: {
+          status: 'not-ready',
+          partitions: { total: 256, serving: 128 },
+          missing: ['worker 1 does not answer (128 partitions)'],
+        },
+        headers: { 'Retry-After': { description: 'Seconds to wait.', example: '1' } },
+      },
+    },
+  }),
+  partitions: describe({
+    id: 'listPartitions',
+    tag: 'Operation',
+    summary: 'Which worker owns which partition',
+    description: 'And what each partition holds and has committed.',
+    success: {
+      200: {
+        description: 'One entry for each partition, in order.',
+        schema: 'PartitionTable',
+        example: {
+          mapVersion: 1,
+          partitions: [
+            {
+              partition: 0,
+              worker: 0,
+              state: 'serving',
+              epoch: 3,
+              levels: 40,
+              held: 12,
+              mailboxDepth: 0,
+              commitSeq: 5021,
+            },
+          ],
+        },
+      },
+    },
+  }),
+};

@@ -1,0 +1,12 @@
+/** What the calls share: the workers behind them, the bodies they read, the time, and new ids. */
+import type { Clock } from '../clock.ts';
+import type { ReservationIds } from '../reservations/id.ts';
+import type { Backends } from './backends.ts';
+import type { Bodies } from './body.ts';
+
+export interface FrontContext {
+  backends: Backends;
+  bodies: Bodies;
+  clock: Clock;
+  ids: ReservationIds;
+}

@@ -1,0 +1,135 @@
+/**
+ * One call as OpenAPI sees it, in the few words that differ from call to call. What every call shares,
+ * such as the answers to a bad body, is added here, so that no call forgets it.
+ */
+import type { TSchema } from '@sinclair/typebox';
+import type { DocumentDecoration } from 'elysia';
+import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+import type { SchemaName } from './schemas.ts';
+
+type OpenApiResponse = NonNullable<DocumentDecoration['responses']>[string];
+type OpenApiParameter = NonNullable<DocumentDecoration['parameters']>[number];
+
+interface Success {
+  description: string;
+  schema: SchemaName;
+  example: unknown;
+  headers?: Record<string, { description: string; example: string }>;
+}
+
+export interface Call {
+  id: string;
+  tag: string;
+  summary: string;
+  description: string;
+  parameters?: OpenApiParameter[];
+  body?: { schema: SchemaName; required: boolean; examples: Record<string, unknown> };
+  success: Record<number, Success>;
+  /** Beside those that every call, or every call with a body, has. */
+  problems?: ProblemCode[];
+}
+
+const WITH_BODY: ProblemCode[] = [
+  'invalid-json',
+  'request-timeout',
+  'body-too-large',
+  'unsupported-media-type',
+  'invalid-request',
+];
+
+export function describe(call: Call): DocumentDecoration {
+  const responses: Record<string, OpenApiResponse> = {};
+  for (const [status, success] of Object.entries(call.success)) responses[status] = successResponse(success);
+  const codes = [...(call.problems ?? []), ...(call.body ? WITH_BODY : []), 'internal-error' as const];
+  Object.assign(responses, problemResponses(codes));
+  return {
+    operationId: call.id,
+    tags: [call.tag],
+    summary: call.summary,
+    description: call.description,
+    parameters: call.parameters ?? [],
+    responses,
+    ...(call.body && {
+      requestBody: {
+        required: call.body.required,
+        content: {
+          'application/json': { schema: reference(call.body.schema), ...named(call.body.examples) },
+        },
+      },
+    }),
+  };
+}
+
+export function pathParameter(name: string, schema: TSchema, example: string): OpenApiParameter {
+  const { description, ...rest } = schema;
+  return { name, in: 'path', required: true, description, schema: rest, example };
+}
+
+export function headerParameter(name: string, description: string): OpenApiParameter {
+  return { name, in: 'header', required: false, description, schema: { type: 'string' } };
+}
+
+function successResponse({ description, schema, example, headers }: Success): OpenApiResponse {
+  return {
+    description,
+    ...(headers && { headers: mapValues(headers, (header) => ({ ...header, schema: { type: 'string' } })) }),
+    content: { 'application/json': { schema: reference(schema), example } },
+  };
+}
+
+/** Codes that share a status share a response, with an example for each. */
+function problemResponses(codes: ProblemCode[]): Record<string, OpenApiResponse> {
+  const byStatus = Object.groupBy(codes, (code) => problemOf(code).status);
+  return mapValues(byStatus as Record<string, ProblemCode[]>, (sharing) => {
+    const problems = sharing.map((code) => problemOf(code) as Problem);
+    const examples = Object.fromEntries(problems.map((one) => [one.code, problemExample(one)]));
+    const retries = problems.some(({ retryAfter }) => retryAfter !== undefined);
+    return {
+      description: problems.map(({ code, title }) => `\`${code}\`: ${title}.`).join(' '),
+      ...(retries && {
+        headers: {
+          'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } },
+        },
+      }),
+      content: {
+        'application/problem+json': { schema: reference('Problem'), ...named(examples) },
+      },
+    };
+  });
+}
+
+const FAULTS: Partial<Record<string, unknown[]>> = {
+  'insufficient-stock': [
+    {
+      line: 0,
+      sku: 'MUG-BLUE',
+      code: 'insufficient-stock',
+      requested: 3,
+      available: 1,
+      detail: '3 of SKU "MUG-BLUE" requested, 1 available.',
+    },
+  ],
+  'invalid-request': [
+    {
+      pointer: '/onHand',
+      code: 'out-of-range',
+      detail: 'must be an integer from 0 to 2147483647, not -1',
+    },
+  ],
+};
+
+function problemExample({ code, title, status, explanation }: Problem): unknown {
+  return { type: `/problems/${code}`, title, status, detail: explanation, code, errors: FAULTS[code] };
+}
+
+function reference(schema: SchemaName) {
+  return { $ref: `#/components/schemas/${schema}` };
+}
+
+function named(examples: Record<string, unknown>) {
+  return { examples: mapValues(examples, (value) => ({ value })) };
+}
+
+function mapValues<From, To>(record: Record<string, From>, map: (value: From) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}

@@ -1,0 +1,92 @@
+/**
+ * One front process: HTTP on one port of its own, a link to every worker, and no stock. A port that is
+ * taken is an error, never shared (no SO_REUSEPORT): which process handles a request is decided by the
+ * partition map, not by the kernel.
+ */
+import { Elysia } from 'elysia';
+import { systemClock } from '../clock.ts';
+import { IDLE_CONNECTION_SECONDS } from '../limits.ts';
+import type { FrontSpec, Running } from '../process.ts';
+import { ReservationIds } from '../reservations/id.ts';
+import { findProblem } from '../reservations/outcomes.ts';
+import { Backends } from './backends.ts';
+import { Bodies } from './body.ts';
+import type { FrontContext } from './context.ts';
+import { Deadlines } from './deadlines.ts';
+import { fallback, internalError } from './fallback.ts';
+import { openApiOf } from './openapi.ts';
+import { problemIndex, problemPage, swaggerPages } from './pages.ts';
+import { problem } from './problems.ts';
+import { routes } from './routes.ts';
+
+/** @throws Error with one line for a person, when the address cannot be listened at */
+export async function startFront(spec: FrontSpec): Promise<Running> {
+  const clock = systemClock;
+  const deadlines = new Deadlines(clock);
+  const backends = new Backends(spec.map, deadlines, clock);
+  const close = (): void => {
+    backends.close();
+    deadlines.close();
+  };
+  try {
+    const app = await compose({
+      backends,
+      bodies: new Bodies(deadlines, clock),
+      clock,
+      ids: new ReservationIds(),
+    });
+    listen(app, spec);
+    return {
+      async drain() {
+        await app.stop();
+        close();
+      },
+    };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+async function compose(context: FrontContext) {
+  const api = routes(context);
+  const openApi = await openApiOf(api);
+  const swagger = await swaggerPages();
+  // First, because a hook sees only what is registered after it.
+  const app = new Elysia({ normalize: false, precompile: true })
+    .onError(({ code, error, request }) =>
+      code === 'NOT_FOUND' ? withoutRoute(request) : internalError(error, request),
+    )
+    .use(api)
+    .get('/swagger', () => swagger.page())
+    .get('/swagger/json', () => new Response(openApi, { headers: { 'content-type': 'application/json' } }))
+    .get('/problems', () => problemIndex())
+    .get('/problems/:code', ({ params }) => {
+      const found = findProblem(params.code);
+      return found === undefined ? problem('not-found') : problemPage(found);
+    });
+  for (const asset of swagger.assets) app.get(asset.path, () => asset.response());
+  const withoutRoute = fallback(app.routes);
+  return app;
+}
+
+function listen(app: Awaited<ReturnType<typeof compose>>, { host, port }: FrontSpec): void {
+  try {
+    app.listen({
+      hostname: host,
+      port,
+      reusePort: false,
+      // Bun's own error page would show the source.
+      development: false,
+      idleTimeout: IDLE_CONNECTION_SECONDS,
+      // Bun answers a longer body with a bare 413; body.ts does better.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    });
+  } catch (error) {
+    const reason =
+      (error as { code?: string }).code === 'EADDRINUSE'
+        ? 'another program is listening there'
+        : (error as Error).message;
+    throw new Error(`cannot listen at ${host}:${port}: ${reason}`);
+  }
+}

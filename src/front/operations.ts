@@ -1,0 +1,51 @@
+/** What the people who run it ask: does it live, can it serve, who owns what. */
+import { STATUS_WAIT_MS } from '../limits.ts';
+import type { PartitionStatus } from '../wire/messages.ts';
+import type { FrontContext } from './context.ts';
+import { json } from './render.ts';
+
+export function live(): Response {
+  return json('{"status":"live"}');
+}
+
+/** 200 only if every partition of the map is served by the worker that owns it, and the database answers. */
+export async function ready({ backends }: FrontContext): Promise<Response> {
+  const statuses = await backends.statuses(STATUS_WAIT_MS);
+  const missing: string[] = [];
+  let serving = 0;
+  for (const [worker, status] of statuses.entries()) {
+    const owned = backends.map.owner.filter((owner) => owner === worker).length;
+    if (status === undefined) {
+      missing.push(`worker ${worker} does not answer (${owned} partitions)`);
+      continue;
+    }
+    if (status.databaseProblem !== undefined) missing.push(`worker ${worker} cannot reach the database`);
+    const served = status.partitions.filter(
+      ({ partition, state }) => state === 'serving' && backends.map.owner[partition] === worker,
+    ).length;
+    serving += served;
+    if (served < owned)
+      missing.push(`worker ${worker} has not loaded ${owned - served} of its ${owned} partitions`);
+  }
+  const isReady = missing.length === 0;
+  const body = {
+    status: isReady ? 'ready' : 'not-ready',
+    partitions: { total: backends.partitions, serving },
+    missing,
+  };
+  return json(JSON.stringify(body), isReady ? 200 : 503, isReady ? {} : { 'retry-after': '1' });
+}
+
+export async function partitionTable({ backends }: FrontContext): Promise<Response> {
+  const statuses = await backends.statuses(STATUS_WAIT_MS);
+  const byWorker = statuses.map(
+    (status) => new Map<number, PartitionStatus>(status?.partitions.map((one) => [one.partition, one])),
+  );
+  const partitions = backends.map.owner.map((worker, partition) => ({
+    partition,
+    worker,
+    state: 'unknown',
+    ...byWorker[worker].get(partition),
+  }));
+  return json(JSON.stringify({ mapVersion: backends.map.version, partitions }));
+}

@@ -1,0 +1,50 @@
+/**
+ * Every answer that is not a success: application/problem+json (RFC 9457) from the catalogue in
+ * reservations/outcomes.ts. `detail` says what was wrong with this very request; what the code means
+ * in general is on its page at /problems/<code>.
+ */
+import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+
+/** One thing at fault: where it is, a code of its own, and a sentence. */
+export interface Fault {
+  /** A JSON pointer (RFC 6901) into the body; a path parameter; a header; a line of a reservation. */
+  pointer?: string;
+  parameter?: string;
+  header?: string;
+  line?: number;
+  code: string;
+  detail: string;
+  [more: string]: unknown;
+}
+
+export interface ProblemParts {
+  detail?: string;
+  errors?: Fault[];
+  headers?: Record<string, string>;
+}
+
+export function problem(code: ProblemCode, parts: ProblemParts = {}): Response {
+  const { status, title, explanation, retryAfter } = problemOf(code) as Problem;
+  const body = {
+    type: `/problems/${code}`,
+    title,
+    status,
+    detail: parts.detail ?? explanation,
+    code,
+    errors: parts.errors,
+  };
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json', ...parts.headers };
+  if (retryAfter !== undefined) headers['retry-after'] = String(retryAfter);
+  return new Response(JSON.stringify(body), { status, headers });
+}
+
+/** 422 for faults in the body, the path or the headers. */
+export function invalid(errors: Fault[]): Response {
+  const [first] = errors;
+  const where = first.pointer ?? first.parameter ?? first.header;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more, see errors)` : '';
+  return problem('invalid-request', {
+    detail: `${where === '' ? 'The body' : where} ${first.detail}${more}`,
+    errors,
+  });
+}

@@ -1,0 +1,30 @@
+/** Path → handler, with what OpenAPI says of it. Handlers read bodies themselves: see body.ts. */
+import { Elysia } from 'elysia';
+import { calls } from './calls.ts';
+import type { FrontContext } from './context.ts';
+import { live, partitionTable, ready } from './operations.ts';
+import { cancelReservation, createReservation, getReservation } from './reservations.ts';
+import { getStock, putLevel, queryStock } from './stock.ts';
+
+export function routes(context: FrontContext) {
+  return new Elysia({ name: 'holdfast', normalize: false, precompile: true })
+    .put('/v1/stock/:sku/:location', ({ request, params }) => putLevel(context, request, params), {
+      detail: calls.putLevel,
+    })
+    .get('/v1/stock/:sku', ({ params }) => getStock(context, params), { detail: calls.getStock })
+    .post('/v1/stock/query', ({ request }) => queryStock(context, request), { detail: calls.queryStock })
+    .post('/v1/reservations', ({ request }) => createReservation(context, request), {
+      detail: calls.createReservation,
+    })
+    .get('/v1/reservations/:id', ({ params }) => getReservation(context, params), {
+      detail: calls.getReservation,
+    })
+    .post(
+      '/v1/reservations/:id/cancel',
+      ({ request, params }) => cancelReservation(context, request, params),
+      { detail: calls.cancelReservation },
+    )
+    .get('/livez', () => live(), { detail: calls.live })
+    .get('/readyz', () => ready(context), { detail: calls.ready })
+    .get('/admin/partitions', () => partitionTable(context), { detail: calls.partitions });
+}

@@ -1,0 +1,128 @@
+/** PUT and GET stock levels, and the query for many SKUs at once. */
+import { KEY_BYTES_MAX, REQUEST_DEADLINE_MS } from '../limits.ts';
+import { partitionOf } from '../routing/partition-map.ts';
+import type { PutLevelRequest } from '../wire/messages.ts';
+import { problemFrom } from './answers.ts';
+import type { Answer } from './backends.ts';
+import type { FrontContext } from './context.ts';
+import { entityTag, parseIfMatch } from './entity-tag.ts';
+import { type Fault, invalid, problem } from './problems.ts';
+import { json, renderLevel, renderSkuStock } from './render.ts';
+import { isText } from './schema-kinds.ts';
+import * as schemas from './schemas.ts';
+import { shown, validator } from './validate.ts';
+
+const putLevelBody = validator(schemas.PutLevel);
+const stockQueryBody = validator(schemas.StockQuery);
+
+export async function putLevel(
+  context: FrontContext,
+  request: Request,
+  { sku, location }: { sku: string; location: string },
+): Promise<Response> {
+  const faults = keyFaults({ sku, location });
+  if (faults.length > 0) return invalid(faults);
+  const body = await context.bodies.read(request, putLevelBody);
+  if (body instanceof Response) return body;
+  const put: PutLevelRequest = {
+    kind: 'put-level',
+    partition: partitionOf(sku, context.backends.partitions),
+    deadline: context.clock.now() + REQUEST_DEADLINE_MS,
+    sku,
+    location,
+    ...body,
+  };
+  const refused = await applyConditions(context, request, put);
+  if (refused !== undefined) return refused;
+  const answer = await context.backends.ask(put);
+  if (answer.kind !== 'level')
+    return problemFrom(answer, 'writes', {
+      'version-mismatch': `${at(put)} does not have version ${put.ifVersion}.`,
+      'too-many-levels': `SKU ${shown(sku)} is stocked at as many locations as one SKU can be.`,
+    });
+  return json(renderLevel(answer.level), answer.created ? 201 : 200, {
+    etag: entityTag(answer.level.version),
+  });
+}
+
+/** Puts If-Match into the request to the worker; answers what cannot be met or is not understood. */
+async function applyConditions(
+  { backends }: FrontContext,
+  { headers }: Request,
+  put: PutLevelRequest,
+): Promise<Response | undefined> {
+  if (headers.get('if-none-match') !== null)
+    return invalid([{ header: 'If-None-Match', code: 'not-supported', detail: 'is not supported on a PUT' }]);
+  const ifMatch = headers.get('if-match');
+  if (ifMatch === null) return undefined;
+  const condition = parseIfMatch(ifMatch);
+  switch (condition.kind) {
+    case 'version':
+      put.ifVersion = condition.version;
+      return undefined;
+    case 'never':
+      return problem('version-mismatch', { detail: `No version of a stock level has the ETag ${ifMatch}.` });
+    case 'malformed': {
+      const detail = `must be one ETag such as "7", or *, not ${shown(ifMatch)}`;
+      return invalid([{ header: 'If-Match', code: 'malformed', detail }]);
+    }
+    case 'exists': {
+      // A level that exists never goes away, so that looking first and putting then is safe.
+      const { partition, deadline, sku } = put;
+      const answer = await backends.ask({ kind: 'get-levels', partition, deadline, sku });
+      if (answer.kind === 'levels' && answer.levels.some((level) => level.location === put.location))
+        return undefined;
+      if (answer.kind === 'levels' || (answer.kind === 'problem' && answer.code === 'unknown-sku'))
+        return problem('version-mismatch', { detail: `${at(put)} does not exist.` });
+      return problemFrom(answer, 'reads');
+    }
+  }
+}
+
+function at({ sku, location }: { sku: string; location: string }): string {
+  return `The stock level of SKU ${shown(sku)} at ${shown(location)}`;
+}
+
+export async function getStock(context: FrontContext, { sku }: { sku: string }): Promise<Response> {
+  const faults = keyFaults({ sku });
+  if (faults.length > 0) return invalid(faults);
+  const answer = await askLevels(context, sku);
+  if (answer.kind !== 'levels')
+    return problemFrom(answer, 'reads', { 'unknown-sku': `No stock was ever set for SKU ${shown(sku)}.` });
+  return json(renderSkuStock(sku, answer.levels));
+}
+
+export async function queryStock(context: FrontContext, request: Request): Promise<Response> {
+  const body = await context.bodies.read(request, stockQueryBody);
+  if (body instanceof Response) return body;
+  const answers = await Promise.all(body.skus.map((sku) => askLevels(context, sku)));
+  const results: string[] = [];
+  for (const [index, answer] of answers.entries()) {
+    const sku = body.skus[index];
+    if (answer.kind === 'levels') results.push(renderSkuStock(sku, answer.levels, true));
+    else if (answer.kind === 'problem' && answer.code === 'unknown-sku')
+      results.push(`{"sku":${JSON.stringify(sku)},"found":false}`);
+    else return problemFrom(answer, 'reads');
+  }
+  return json(`{"results":[${results.join(',')}]}`);
+}
+
+function askLevels({ backends, clock }: FrontContext, sku: string): Promise<Answer> {
+  return backends.ask({
+    kind: 'get-levels',
+    partition: partitionOf(sku, backends.partitions),
+    deadline: clock.now() + REQUEST_DEADLINE_MS,
+    sku,
+  });
+}
+
+/** Bad percent-encoding arrives as U+FFFD, which no key may have. */
+function keyFaults(parameters: Record<string, string>): Fault[] {
+  return Object.entries(parameters)
+    .filter(([, value]) => !isText(value, KEY_BYTES_MAX))
+    .map(([parameter, value]) => ({
+      parameter,
+      code: 'not-allowed',
+      detail: `must be 1 to ${KEY_BYTES_MAX} bytes of percent-encoded UTF-8 without control characters, not ${shown(value)}`,
+    }));
+}
