@@ -1,0 +1,164 @@
+/**
+ * Every setting: variable, default, unit, check. A value outside of what is allowed stops the start
+ * with one line that names the setting, the value and what is allowed; an empty value counts as unset.
+ */
+import { availableParallelism } from 'node:os';
+import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from './limits.ts';
+
+export interface Settings {
+  port: number;
+  host: string;
+  databaseUrl: string | undefined;
+  dataDir: string;
+  fronts: number;
+  workers: number;
+  partitions: number;
+}
+
+export interface Setting<T> {
+  variable: string;
+  /** What holds when the variable is not set. */
+  fallback: T;
+  /** The default in words, where it is not the value itself. */
+  fallbackText?: string;
+  meaning: string;
+  allowed: string;
+  /** The value, or undefined where the text is not allowed. */
+  read(text: string): T | undefined;
+}
+
+/** A setting that the server can't start with; the message is one line for an operator. */
+export class WrongSetting extends Error {}
+
+const FRONTS_MAX = 64;
+const WORKERS_MAX = 64;
+const PORT_MAX = 65_535;
+
+/**
+ * Half of the cores to fronts, where HTTP is parsed, a quarter to workers; Postgres gets the rest.
+ * With two cores all three share them.
+ */
+const cores = availableParallelism();
+const frontsByCores = Math.min(Math.max(1, Math.floor(cores / 2)), 16);
+const workersByCores = Math.min(Math.max(1, Math.floor(cores / 4)), 16);
+
+export const SETTINGS: { [Name in keyof Settings]: Setting<Settings[Name]> } = {
+  port: {
+    variable: 'PORT',
+    fallback: 3000,
+    meaning: 'TCP port of the first front; front i listens on PORT + i',
+    allowed: `a whole number from 1 to ${PORT_MAX}`,
+    read: wholeNumber(1, PORT_MAX),
+  },
+  host: {
+    variable: 'HOST',
+    fallback: '127.0.0.1',
+    meaning: 'address to listen on; 0.0.0.0 for all',
+    allowed: 'an IP address or a host name of this machine',
+    read: (text) => (/^[A-Za-z0-9._:%-]+$/.test(text) ? text : undefined),
+  },
+  databaseUrl: {
+    variable: 'DATABASE_URL',
+    fallback: undefined,
+    fallbackText: 'none: an embedded Postgres',
+    meaning: 'any Postgres 15 or later',
+    allowed: 'postgres://user:password@host:port/database',
+    read: (text) => (/^postgres(ql)?:\/\/[^\s/?#]\S*$/.test(text) ? text : undefined),
+  },
+  dataDir: {
+    variable: 'HOLDFAST_DATA_DIR',
+    fallback: '.holdfast',
+    meaning: 'folder of the embedded database and of the sockets between processes',
+    allowed: 'the path of a folder that can be written',
+    read: (text) => (text.includes('\0') ? undefined : text),
+  },
+  fronts: {
+    variable: 'HOLDFAST_FRONTS',
+    fallback: frontsByCores,
+    fallbackText: 'half of the cores',
+    meaning: 'front processes',
+    allowed: `a whole number from 1 to ${FRONTS_MAX}`,
+    read: wholeNumber(1, FRONTS_MAX),
+  },
+  workers: {
+    variable: 'HOLDFAST_WORKERS',
+    fallback: workersByCores,
+    fallbackText: 'a quarter of the cores',
+    meaning: 'worker processes',
+    allowed: `a whole number from 1 to ${WORKERS_MAX}`,
+    read: wholeNumber(1, WORKERS_MAX),
+  },
+  partitions: {
+    variable: 'HOLDFAST_PARTITIONS',
+    fallback: PARTITIONS_DEFAULT,
+    meaning: 'partitions; fixed when the database is created',
+    allowed: `a whole number from 1 to ${PARTITIONS_MAX}`,
+    read: wholeNumber(1, PARTITIONS_MAX),
+  },
+};
+
+/** @throws WrongSetting */
+export function readSettings(env: Record<string, string | undefined>): Settings {
+  const settings: Settings = {
+    port: read(SETTINGS.port, env),
+    host: read(SETTINGS.host, env),
+    databaseUrl: read(SETTINGS.databaseUrl, env),
+    dataDir: read(SETTINGS.dataDir, env),
+    fronts: read(SETTINGS.fronts, env),
+    workers: read(SETTINGS.workers, env),
+    partitions: read(SETTINGS.partitions, env),
+  };
+  const lastPort = settings.port + settings.fronts - 1;
+  if (lastPort > PORT_MAX) {
+    const { port, fronts } = settings;
+    throw new WrongSetting(
+      `PORT is ${port}, but ${fronts} fronts need the ports up to ${lastPort}; allowed is PORT + HOLDFAST_FRONTS - 1 up to ${PORT_MAX}`,
+    );
+  }
+  if (settings.workers > settings.partitions) {
+    throw new WrongSetting(
+      `HOLDFAST_WORKERS is ${settings.workers}; allowed is at most HOLDFAST_PARTITIONS, which is ${settings.partitions}`,
+    );
+  }
+  return settings;
+}
+
+function read<T>(setting: Setting<T>, env: Record<string, string | undefined>): T {
+  const text = env[setting.variable]?.trim();
+  if (text === undefined || text === '') return setting.fallback;
+  const value = setting.read(text);
+  if (value === undefined) {
+    const shown = setting.variable === 'DATABASE_URL' ? withoutPassword(text) : JSON.stringify(text);
+    throw new WrongSetting(`${setting.variable} is ${shown}; allowed is ${setting.allowed}`);
+  }
+  return value;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number | undefined {
+  return (text) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= min && value <= max ? value : undefined;
+  };
+}
+
+/**
+ * Where a database is, for people to read: everything up to the last `@` and from the first `?` may
+ * hold a password, also in a URL that is not well formed, and is left out.
+ */
+export function withoutPassword(url: string): string {
+  const scheme = /^[a-z]+:\/\//i.exec(url)?.[0] ?? '';
+  const rest = url.slice(scheme.length);
+  const place = rest.slice(rest.lastIndexOf('@') + 1).replace(/[?#].*$/s, '');
+  if (scheme === '') return '(not shown: it may hold a password)';
+  return scheme + place;
+}
+
+/** The table of settings, as --help shows it. */
+export function settingsHelp(): string {
+  return Object.values(SETTINGS)
+    .map(({ variable, fallback, fallbackText, meaning, allowed }) => {
+      const standard = fallbackText === undefined ? String(fallback) : fallbackText;
+      return `  ${variable.padEnd(20)} ${meaning}\n${' '.repeat(23)}default: ${standard}; allowed: ${allowed}`;
+    })
+    .join('\n');
+}

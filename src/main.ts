@@ -1,0 +1,52 @@
+/**
+ * argv → command; nothing else. Each command loads only what it needs: a front never loads the
+ * Postgres client, a worker never the HTTP framework.
+ */
+import type { DatabaseSpec, FrontSpec, WorkerSpec } from './process.ts';
+
+const HELP = `Holdfast reserves inventory and never promises the same unit twice.
+
+  bun run start     starts everything: Postgres, workers, fronts; Ctrl-C drains and stops them
+  bun run test      runs the tests
+  bun run bench     runs the benchmarks
+
+Settings, as environment variables:
+`;
+
+const command = process.argv[2] ?? 'serve';
+switch (command) {
+  case 'serve': {
+    const { serve } = await import('./supervisor/supervisor.ts');
+    process.exit(await serve(process.env));
+    break;
+  }
+  case 'worker': {
+    const { runChild } = await import('./supervisor/child.ts');
+    await runChild(async (spec: WorkerSpec) => (await import('./worker/worker.ts')).startWorker(spec));
+    break;
+  }
+  case 'front': {
+    const { runChild } = await import('./supervisor/child.ts');
+    await runChild(async (spec: FrontSpec) => (await import('./front/front.ts')).startFront(spec));
+    break;
+  }
+  case 'migrate': {
+    const { runTask } = await import('./supervisor/child.ts');
+    await runTask(async (spec: { database: DatabaseSpec; partitions: number }) =>
+      (await import('./storage/migrate.ts')).prepareDatabase(spec.database, spec.partitions),
+    );
+    break;
+  }
+  case '--help':
+  case '-h':
+  case 'help': {
+    const { settingsHelp } = await import('./config.ts');
+    console.log(HELP + settingsHelp());
+    break;
+  }
+  default:
+    console.error(
+      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, test, bench and --help`,
+    );
+    process.exit(1);
+}

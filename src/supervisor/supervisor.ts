@@ -1,0 +1,235 @@
+/**
+ * Starts everything in order, keeps it running, and drains it in the opposite order.
+ *
+ *   data folder (locked) → ports free? → Postgres → migrations → workers and fronts → ready
+ *   SIGTERM or SIGINT: fronts finish what they have → workers commit what they have → Postgres stops
+ *
+ * Whatever goes wrong before everything is ready ends the start with one line and code 1, and leaves
+ * nothing running. A second signal, or a drain that takes too long, kills; acknowledged work is
+ * durable anyway.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import packageJson from '../../package.json' with { type: 'json' };
+import { systemClock } from '../clock.ts';
+import { readSettings, type Settings, WrongSetting, withoutPassword } from '../config.ts';
+import { identify, log } from '../observability/log.ts';
+import type { DatabaseSpec, FrontSpec, WorkerSpec } from '../process.ts';
+import { evenMap } from '../routing/partition-map.ts';
+import { DataFolder } from './data-folder.ts';
+import { EmbeddedPostgres } from './embedded-postgres.ts';
+import { KeptProcess, spawnChild } from './kept-process.ts';
+import { endLeftovers } from './leftovers.ts';
+import { requireFreePort } from './port.ts';
+import { StartRefused } from './refusal.ts';
+
+const DRAIN_MS = 15_000;
+/** `bun run` passes on the signals that a terminal has already sent to everyone: within this, it is the same one. */
+const SAME_SIGNAL_MS = 1000;
+const READY_POLL_MS = 10;
+
+/** @returns the exit code, when everything has stopped */
+export async function serve(env: Record<string, string | undefined>): Promise<number> {
+  identify('supervisor');
+  try {
+    return await new Supervisor(readSettings(env)).run();
+  } catch (error) {
+    if (!(error instanceof WrongSetting)) throw error;
+    console.error(`holdfast: ${error.message}`);
+    return 1;
+  }
+}
+
+class Supervisor {
+  private readonly stopping = new AbortController();
+  private folder: DataFolder | undefined;
+  private postgres: EmbeddedPostgres | undefined;
+  private workers: KeptProcess[] = [];
+  private fronts: KeptProcess[] = [];
+  private code = 0;
+
+  constructor(private readonly settings: Settings) {}
+
+  async run(): Promise<number> {
+    this.obeySignals();
+    this.surviveDefects();
+    try {
+      await this.start();
+      await new Promise((stop) => this.stopping.signal.addEventListener('abort', stop));
+    } catch (error) {
+      if (!this.stopping.signal.aborted) {
+        this.code = 1;
+        if (error instanceof StartRefused) console.error(`holdfast: ${error.message}`);
+        else log.error('start.failed', { error });
+      }
+    }
+    await this.stop();
+    return this.code;
+  }
+
+  /** A defect of the supervisor: what it keeps is still drained, so that nothing is left without one. */
+  private surviveDefects(): void {
+    const failed = (error: unknown): void => {
+      log.error('supervisor.failed', { error });
+      this.code = 1;
+      this.stopping.abort();
+    };
+    process.on('uncaughtException', failed);
+    process.on('unhandledRejection', failed);
+  }
+
+  private async start(): Promise<void> {
+    const { signal } = this.stopping;
+    const { host, port, fronts, workers, partitions, dataDir } = this.settings;
+    const folder = DataFolder.open(dataDir);
+    this.folder = folder;
+    await endLeftovers(folder.readProcesses(), folder.path);
+    for (let front = 0; front < fronts; front++) await requireFreePort(host, port + front);
+    signal.throwIfAborted();
+
+    const { database, run } = await this.startDatabase(folder);
+    await this.migrate(folder, database);
+
+    const sockets = Array.from({ length: workers }, (_, worker) => join(run, `worker-${worker}.sock`));
+    for (const socket of sockets) rmSync(socket, { force: true });
+    const map = evenMap(1, partitions, sockets);
+    this.workers = sockets.map((_, worker) => this.keep({ role: 'worker', worker, database, map }, worker));
+    this.fronts = Array.from({ length: fronts }, (_, front) =>
+      this.keep({ role: 'front', front, host, port: port + front, map }, front),
+    );
+    await this.unlessStopped(Promise.all([...this.workers, ...this.fronts].map((child) => child.start())));
+    console.log(this.banner(folder, run));
+    await this.everythingServes();
+    console.log(`\nready in ${(performance.now() / 1000).toFixed(1)} s; Ctrl-C drains and stops`);
+  }
+
+  private async startDatabase(folder: DataFolder): Promise<{ database: DatabaseSpec; run: string }> {
+    const { databaseUrl: url } = this.settings;
+    if (url !== undefined) return { database: { url }, run: folder.makeRunFolder(undefined) };
+    this.postgres = await EmbeddedPostgres.find(folder.path, () => this.writeProcesses());
+    const run = folder.makeRunFolder(this.postgres.user);
+    return { database: await this.postgres.start(run, this.stopping.signal), run };
+  }
+
+  /** In a process of its own, because only storage may know Postgres. */
+  private async migrate(folder: DataFolder, database: DatabaseSpec): Promise<void> {
+    const ended = Promise.withResolvers<void>();
+    const spec = { database, partitions: this.settings.partitions };
+    const child = spawnChild(
+      { role: 'migrate', index: 0, spec, dataFolder: folder.path },
+      () => {},
+      (reason, code) => (code === 0 ? ended.resolve() : ended.reject(new StartRefused(reason))),
+    );
+    this.stopping.signal.addEventListener('abort', () => child.kill('SIGKILL'));
+    await this.unlessStopped(ended.promise);
+  }
+
+  private keep(spec: WorkerSpec | FrontSpec, index: number): KeptProcess {
+    const command = { role: spec.role, index, spec, dataFolder: this.folder!.path };
+    return new KeptProcess(command, () => this.writeProcesses());
+  }
+
+  /** Ready means what it says: every partition is loaded and every front reaches every worker. */
+  private async everythingServes(): Promise<void> {
+    for (let front = 0; front < this.settings.fronts; front++) {
+      const url = `${this.origin(front)}/readyz`;
+      while (
+        !(await fetch(url).then(
+          ({ ok }) => ok,
+          () => false,
+        ))
+      ) {
+        await Bun.sleep(READY_POLL_MS);
+        this.stopping.signal.throwIfAborted();
+      }
+    }
+  }
+
+  private async stop(): Promise<void> {
+    if (this.folder === undefined) return;
+    const cancel = systemClock.after(DRAIN_MS, () => this.kill('the drain takes too long'));
+    await Promise.all(this.fronts.map((front) => front.drain()));
+    await Promise.all(this.workers.map((worker) => worker.drain()));
+    await this.postgres?.stop();
+    cancel();
+    this.folder.release();
+  }
+
+  private kill(reason: string): void {
+    log.warn('stop.killed', { reason });
+    for (const child of [...this.fronts, ...this.workers]) child.kill();
+    this.postgres?.kill();
+  }
+
+  private obeySignals(): void {
+    let firstAt = 0;
+    const obey = (): void => {
+      const now = systemClock.now();
+      if (!this.stopping.signal.aborted) {
+        firstAt = now;
+        this.stopping.abort();
+      } else if (now - firstAt > SAME_SIGNAL_MS) {
+        this.kill('a second signal');
+      }
+    };
+    process.on('SIGINT', obey);
+    process.on('SIGTERM', obey);
+    if (!hangUpIsIgnored()) process.on('SIGHUP', obey);
+  }
+
+  private unlessStopped<T>(promise: Promise<T>): Promise<T> {
+    const { signal } = this.stopping;
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+      promise.then(resolve, reject);
+    });
+  }
+
+  private writeProcesses(): void {
+    try {
+      this.folder?.writeProcesses({
+        supervisor: process.pid,
+        postgres: this.postgres?.pid,
+        workers: this.workers.map(({ pid }) => pid),
+        fronts: this.fronts.map(({ pid }) => pid),
+      });
+    } catch (error) {
+      // A full disk must not end what still serves.
+      log.warn('processes.not-written', { error });
+    }
+  }
+
+  private origin(front: number): string {
+    const { host, port } = this.settings;
+    const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+    return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port + front}`;
+  }
+
+  private banner(folder: DataFolder, run: string): string {
+    const { databaseUrl, fronts, workers, partitions } = this.settings;
+    const origins = this.fronts.map((_, front) => this.origin(front));
+    const database =
+      databaseUrl === undefined
+        ? `embedded Postgres; psql -h ${run} -U holdfast postgres`
+        : `${withoutPassword(databaseUrl)} (DATABASE_URL)`;
+    return [
+      `Holdfast ${packageJson.version}`,
+      '',
+      `  API         ${origins.join('  ')}`,
+      `  Swagger UI  ${origins[0]}/swagger`,
+      `  data        ${folder.path}`,
+      `  database    ${database}`,
+      `  processes   fronts: ${fronts}, workers: ${workers}, partitions: ${partitions}`,
+    ].join('\n');
+  }
+}
+
+/** Under nohup, closing the terminal must not stop the server; installing a handler would undo that. */
+function hangUpIsIgnored(): boolean {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+    return mask !== undefined && (BigInt(`0x${mask}`) & 1n) === 1n;
+  } catch {
+    return false;
+  }
+}
