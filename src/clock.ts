@@ -7,6 +7,8 @@ export interface Clock {
   now(): number;
   /** Calls `run` once after `ms` milliseconds; the returned function cancels it. */
   after(ms: number, run: () => void): () => void;
+  /** Calls `run` once, after what this turn of the event loop has brought has been handled. */
+  soon(run: () => void): void;
 }
 
 export const systemClock: Clock = {
@@ -15,4 +17,5 @@ export const systemClock: Clock = {
     const timer = setTimeout(run, ms);
     return () => clearTimeout(timer);
   },
+  soon: setImmediate,
 };

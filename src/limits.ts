@@ -42,6 +42,11 @@ export const BATCH_COMMANDS_MAX = 1024;
 /** Commits on their way at once on one lane: one that Postgres executes, one behind it in the socket. */
 export const COMMITS_IN_FLIGHT_MAX = 2;
 
+/** Connections that a worker commits over; a partition always uses the same one. */
+export const COMMIT_LANES = 1;
+/** Connections of a worker for reads, none of which a commit waits for. */
+export const READS_AT_ONCE = 2;
+
 /** How long a request may take before its caller is told that the outcome is unknown. */
 export const REQUEST_DEADLINE_MS = 10_000;
 /** How long a request's body may take to arrive. */

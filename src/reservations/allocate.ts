@@ -102,7 +102,7 @@ function split(stock: Stock, candidates: number[], line: HoldLine, taken: Taken[
 function candidatesOf(stock: Stock, sku: number, line: HoldLine, locations: string[]): number[] {
   if (line.location !== undefined) return [stock.levelAt(sku, line.location)].filter((level) => level >= 0);
   if (locations.length === 0) return stock.levelsOfSku(sku);
-  return locations.map((location) => stock.levelAt(sku, location)).filter((level) => level >= 0);
+  return [...new Set(locations)].map((location) => stock.levelAt(sku, location)).filter((level) => level >= 0);
 }
 
 function take(stock: Stock, line: number, level: number, quantity: number, taken: Taken[]): void {

@@ -57,7 +57,14 @@ export class Holds {
   }
 
   /** The id must not be there yet. */
-  add(id: string, state: HoldState, home: number, createdAt: number, expiresAt: number, reference?: string): number {
+  add(
+    id: string,
+    state: HoldState,
+    home: number,
+    createdAt: number,
+    expiresAt: number,
+    reference?: string,
+  ): number {
     if (this.freeSlot === NONE && this.slots === this.states.length) this.grow();
     let slot = this.freeSlot;
     if (slot === NONE) slot = this.slots++;
@@ -118,6 +125,18 @@ export class Holds {
       if (this.lineLevel[line] < 0) partitions.push(~this.lineLevel[line]);
     }
     return partitions;
+  }
+
+  /** Units held of each of `levels` levels. */
+  heldByLevel(levels: number): Float64Array {
+    const held = new Float64Array(levels);
+    for (const entry of this.table) {
+      if (entry === 0) continue;
+      for (let line = this.firstLine[entry - 1]; line !== NONE; line = this.nextLine[line]) {
+        if (this.lineLevel[line] >= 0) held[this.lineLevel[line]] += this.lineQuantity[line];
+      }
+    }
+    return held;
   }
 
   state(slot: number): HoldState {

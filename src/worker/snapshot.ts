@@ -5,8 +5,9 @@
  * ever removed) and leads to a list of its levels, one for each location, in the order in which
  * they were made. Arrays double when they are full. No object is kept per row.
  */
-import { hashBytes } from '../routing/partition-map.ts';
+
 import type { StockLevel } from '../reservations/types.ts';
+import { hashBytes } from '../routing/partition-map.ts';
 import { ByteHeap } from './byte-heap.ts';
 
 export const NONE = -1;
@@ -132,7 +133,8 @@ export class Snapshot {
     for (let at = spread(hash) & mask; ; at = (at + 1) & mask) {
       const number = this.table[at] - 1;
       if (number === NONE) return NONE;
-      if (this.hashOfSku[number] === hash && this.keys.equals(this.keyOfSku[number], scratch, length)) return number;
+      if (this.hashOfSku[number] === hash && this.keys.equals(this.keyOfSku[number], scratch, length))
+        return number;
     }
   }
 

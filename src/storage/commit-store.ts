@@ -1,0 +1,24 @@
+/** The database as a commit lane sees it: one connection, with Postgres behind it or a test's double. */
+import type { DatabaseSpec } from '../process.ts';
+import { type BatchRows, commitBatch } from './commit-batch.ts';
+import { type FailureKind, failureKind, failureText, openDatabase } from './database.ts';
+import { type PartitionHead, readPartitions } from './take-partitions.ts';
+
+export interface CommitStore {
+  commit(rows: BatchRows): Promise<void>;
+  readPartitions(partitions: number[]): Promise<PartitionHead[]>;
+  failureKind(error: unknown): FailureKind;
+  failureText(error: unknown): string;
+  close(): Promise<void>;
+}
+
+export function openCommitStore(spec: DatabaseSpec, name: string): CommitStore {
+  const sql = openDatabase(spec, name);
+  return {
+    commit: (rows) => commitBatch(sql, rows),
+    readPartitions: (partitions) => readPartitions(sql, partitions),
+    failureKind,
+    failureText,
+    close: () => sql.end({ timeout: 1 }),
+  };
+}

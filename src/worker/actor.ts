@@ -1,0 +1,84 @@
+/**
+ * An actor: a partition behind a bounded mailbox. Commands wait here until its lane has room for a
+ * batch, and are then decided one after the other.
+ */
+import { MAILBOX_COMMANDS_MAX } from '../limits.ts';
+import type { Answer } from '../wire/link.ts';
+import type { Batch } from './batch.ts';
+import type { CallerCommand, OwnCommand, Partition } from './partition.ts';
+
+interface Letter {
+  command: CallerCommand | OwnCommand;
+  answer: Answer;
+}
+
+const noAnswer: Answer = () => {};
+/** Letters already read that a mailbox keeps before it makes room. */
+const READ_LETTERS_MAX = 1024;
+
+export class Actor {
+  private mailbox: Letter[] = [];
+  private read = 0;
+  private due = false;
+  private enlisted = false;
+
+  constructor(
+    readonly partition: Partition,
+    /** Called when there is something to decide and the lane does not know of it yet. */
+    private readonly enlist: (actor: Actor) => void,
+  ) {}
+
+  get mailboxDepth(): number {
+    return this.mailbox.length - this.read;
+  }
+
+  /** Queues a command, or refuses it before it has had an effect. */
+  receive(command: CallerCommand, answer: Answer): void {
+    if (this.mailboxDepth >= MAILBOX_COMMANDS_MAX) return answer({ kind: 'problem', code: 'overloaded' });
+    this.post(command, answer);
+  }
+
+  /** Queues a command of the partition's own: bounded by what it has open, so never refused. */
+  post(command: CallerCommand | OwnCommand, answer: Answer = noAnswer): void {
+    this.mailbox.push({ command, answer });
+    this.call();
+  }
+
+  /** Called as time passes: what has come due is decided in the next batch. */
+  wake(now: number): void {
+    if (this.due || !this.partition.isDue(now)) return;
+    this.due = true;
+    this.call();
+  }
+
+  private call(): void {
+    if (this.enlisted) return;
+    this.enlisted = true;
+    this.enlist(this);
+  }
+
+  /**
+   * Decides up to `most` commands and as many expiries. An actor with more to do calls its lane again.
+   * @returns how many were decided
+   */
+  visit(batch: Batch, now: number, most: number): number {
+    let count = 0;
+    while (this.due && count < most) {
+      this.due = this.partition.decideDue(batch, now);
+      if (this.due) count++;
+    }
+    const last = Math.min(this.read + most, this.mailbox.length);
+    while (this.read < last) {
+      const { command, answer } = this.mailbox[this.read++];
+      this.partition.decide(batch, now, command, answer);
+      count++;
+    }
+    if (this.read === this.mailbox.length || this.read > READ_LETTERS_MAX) {
+      this.mailbox = this.mailbox.slice(this.read);
+      this.read = 0;
+    }
+    this.enlisted = false;
+    if (this.due || this.mailboxDepth > 0) this.call();
+    return count;
+  }
+}

@@ -1,0 +1,42 @@
+/** Sets a level to what a count found, and makes it if it is new. */
+import { LEVELS_PER_SKU_MAX } from '../limits.ts';
+import type { PutLevelRequest } from '../wire/messages.ts';
+import { NONE, type Snapshot } from './snapshot.ts';
+
+export interface Counted {
+  level: number;
+  created: boolean;
+  /** False when the level was already as the count says. */
+  changed: boolean;
+  /** The rise of `onHand`. */
+  delta: number;
+}
+
+/** Changes the level's quantities, not its version; or says why not, having changed nothing. */
+export function count(
+  snapshot: Snapshot,
+  { sku, location, onHand, ifVersion, safetyStock, backorderLimit }: PutLevelRequest,
+): Counted | 'version-mismatch' | 'too-many-levels' {
+  const number = snapshot.findSku(sku);
+  let level = snapshot.levelAt(number, location);
+  const created = level === NONE;
+  if (ifVersion !== undefined && (created || snapshot.version[level] !== ifVersion))
+    return 'version-mismatch';
+  if (created) {
+    if (number !== NONE && snapshot.levelsOfSku(number).length >= LEVELS_PER_SKU_MAX)
+      return 'too-many-levels';
+    level = snapshot.addLevel(sku, location);
+  }
+  const safety = safetyStock ?? snapshot.safetyStock[level];
+  const backorder = backorderLimit ?? snapshot.backorderLimit[level];
+  const delta = onHand - snapshot.onHand[level];
+  const changed =
+    created ||
+    delta !== 0 ||
+    safety !== snapshot.safetyStock[level] ||
+    backorder !== snapshot.backorderLimit[level];
+  snapshot.onHand[level] = onHand;
+  snapshot.safetyStock[level] = safety;
+  snapshot.backorderLimit[level] = backorder;
+  return { level, created, changed, delta };
+}

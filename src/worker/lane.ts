@@ -1,0 +1,189 @@
+/**
+ * A commit lane: one connection, the actors that commit over it, and the batches on their way.
+ *
+ * DESIGN. Nothing waits for a timer: whatever the actors' mailboxes hold when a place among the
+ * commits in flight is free becomes the next batch, so load sizes it. COMMITS_IN_FLIGHT_MAX lets
+ * the next batch be decided and sent while the one before it is being fsynced.
+ *
+ * Modes:
+ * - `flowing`: batches are formed and sent.
+ * - `stuck`: a commit failed. No batch is formed; once all in flight have been answered, the lane asks
+ *   the database which of them landed, sends the others again in order, and flows on. Memory
+ *   is never rolled back, so what was decided stays decided.
+ * - `closed`: the lane gave up, because it was drained or because a partition has another owner.
+ */
+import type { Clock } from '../clock.ts';
+import { BATCH_COMMANDS_MAX, COMMITS_IN_FLIGHT_MAX } from '../limits.ts';
+import { log } from '../observability/log.ts';
+import type { CommitStore } from '../storage/commit-store.ts';
+import type { Actor } from './actor.ts';
+import { Batch } from './batch.ts';
+
+/** Commands that one actor decides before the next actor's turn. */
+const COMMANDS_PER_VISIT = 64;
+const RETRY_MS_MIN = 20;
+const RETRY_MS_MAX = 1000;
+
+/** Unique in a process, so that an actor that changes lanes never sees a number again. */
+let batchNumber = 0;
+
+export class Lane {
+  private mode: 'flowing' | 'stuck' | 'closed' = 'flowing';
+  private ready: Actor[] = [];
+  private readonly inFlight: Batch[] = [];
+  private unanswered = 0;
+  private scheduled = false;
+  private idle: (() => void)[] = [];
+  /** What the database last said, while it does not commit. */
+  problem: string | undefined;
+  commits = 0;
+  commands = 0;
+
+  constructor(
+    private readonly store: CommitStore,
+    private readonly clock: Clock,
+    /** The process can't go on: it lost a partition, or an invariant is broken. */
+    private readonly onFatal: (reason: 'fenced' | 'defect', detail: string) => void,
+  ) {}
+
+  /** The actor has something to decide; it is not in the list already. */
+  readonly enlist = (actor: Actor): void => {
+    this.ready.push(actor);
+    if (this.scheduled || this.blocked) return;
+    this.scheduled = true;
+    this.clock.soon(this.pump);
+  };
+
+  /** Resolves when everything enlisted has been decided and committed. */
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.idle.push(resolve);
+      this.pump();
+    });
+  }
+
+  close(): void {
+    this.mode = 'closed';
+  }
+
+  private get blocked(): boolean {
+    return this.mode !== 'flowing' || this.inFlight.length >= COMMITS_IN_FLIGHT_MAX;
+  }
+
+  private readonly pump = (): void => {
+    this.scheduled = false;
+    while (this.ready.length > 0 && !this.blocked) {
+      const batch = this.form();
+      if (!batch.empty) this.send(batch);
+    }
+    if (this.ready.length > 0 || this.inFlight.length > 0) return;
+    const { idle } = this;
+    this.idle = [];
+    for (const resolve of idle) resolve();
+  };
+
+  private form(): Batch {
+    const batch = new Batch(++batchNumber);
+    const now = this.clock.now();
+    let commands = 0;
+    let visited = 0;
+    while (visited < this.ready.length && commands < BATCH_COMMANDS_MAX) {
+      commands += this.ready[visited++].visit(batch, now, COMMANDS_PER_VISIT);
+    }
+    this.ready = this.ready.slice(visited);
+    this.commands += commands;
+    return batch;
+  }
+
+  private send(batch: Batch): void {
+    batch.seal();
+    this.inFlight.push(batch);
+    this.unanswered++;
+    this.store.commit(batch.rows).then(
+      () => this.answered(batch),
+      (error) => this.failed(error),
+    );
+  }
+
+  private answered(batch: Batch): void {
+    this.unanswered--;
+    this.land(batch);
+    if (this.mode === 'flowing') this.pump();
+    else this.resolveWhenAnswered();
+  }
+
+  private land(batch: Batch): void {
+    this.inFlight.splice(this.inFlight.indexOf(batch), 1);
+    this.commits++;
+    batch.landed();
+  }
+
+  private failed(error: unknown): void {
+    this.unanswered--;
+    if (this.mode === 'flowing') this.mode = 'stuck';
+    this.note(error);
+    this.resolveWhenAnswered();
+  }
+
+  private note(error: unknown): void {
+    if (this.store.failureKind(error) === 'defect') this.fatal('defect', this.store.failureText(error));
+    if (this.problem === undefined) log.warn('commit failed', { reason: this.store.failureText(error) });
+    this.problem = this.store.failureText(error);
+  }
+
+  private resolveWhenAnswered(): void {
+    if (this.mode === 'stuck' && this.unanswered === 0) void this.resolve(RETRY_MS_MIN);
+  }
+
+  /** Learns which batches in flight landed, and sends the others again, oldest first. */
+  private async resolve(retryMs: number): Promise<void> {
+    try {
+      while (this.inFlight.length > 0 && this.mode === 'stuck') {
+        const batch = this.inFlight[0];
+        if (!(await this.hasLanded(batch))) await this.store.commit(batch.rows);
+        this.land(batch);
+      }
+    } catch (error) {
+      this.note(error);
+      const next = Math.min(retryMs * 2, RETRY_MS_MAX);
+      if (this.mode === 'stuck') this.clock.after(retryMs, () => void this.resolve(next));
+      return;
+    }
+    if (this.mode !== 'stuck') return;
+    log.info('commits resumed', { after: this.problem });
+    this.problem = undefined;
+    this.mode = 'flowing';
+    this.pump();
+  }
+
+  private async hasLanded(batch: Batch): Promise<boolean> {
+    const { partition, epoch, commitSeq } = batch.rows.partitions;
+    const heads = await this.store.readPartitions(partition);
+    const byPartition = new Map(heads.map((head) => [head.partition, head]));
+    let landed = 0;
+    for (let i = 0; i < partition.length; i++) {
+      const head = byPartition.get(partition[i]);
+      if (head?.epoch !== epoch[i]) {
+        this.fatal(
+          'fenced',
+          `partition ${partition[i]} has epoch ${head?.epoch}, this worker has ${epoch[i]}`,
+        );
+        throw new Error('fenced');
+      }
+      if (head.commitSeq >= commitSeq[i]) landed++;
+      else if (head.commitSeq < commitSeq[i] - 1) {
+        this.fatal(
+          'defect',
+          `partition ${partition[i]} lacks commits before ${commitSeq[i]}: ${head.commitSeq}`,
+        );
+      }
+    }
+    if (landed !== 0 && landed !== partition.length) this.fatal('defect', 'a batch landed in part');
+    return landed > 0;
+  }
+
+  private fatal(reason: 'fenced' | 'defect', detail: string): void {
+    this.mode = 'closed';
+    this.onFatal(reason, detail);
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * How a partition reaches another one: in this process, or over a link to the worker that owns it.
+ * Here also lives what must be tried until it succeeds: telling participants of a decision.
+ */
+import type { Clock } from '../clock.ts';
+import { REQUEST_DEADLINE_MS } from '../limits.ts';
+import type { GrantedLine } from '../reservations/types.ts';
+import type { PartitionMap } from '../routing/partition-map.ts';
+import type { Answer } from '../wire/link.ts';
+import { connect, type Link } from '../wire/link.ts';
+import type { Outcome, Reply, Request } from '../wire/messages.ts';
+
+const RETRY_MS = 500;
+
+export class Peers {
+  private readonly links: (Link | undefined)[];
+  private closed = false;
+
+  constructor(
+    private readonly map: PartitionMap,
+    private readonly self: number,
+    private readonly clock: Clock,
+    private readonly here: (request: Request, answer: Answer) => void,
+  ) {
+    this.links = map.sockets.map(() => undefined);
+  }
+
+  /** Rejects with LinkBroken, like a link. */
+  ask(request: Request & { partition: number }): Promise<Reply> {
+    const owner = this.map.owner[request.partition];
+    if (owner === this.self) return new Promise((resolve) => this.here(request, resolve));
+    this.links[owner] ??= connect(this.map.sockets[owner]);
+    return this.links[owner].ask(request);
+  }
+
+  /** A command to a peer that is dropped unless it is decided within a request's deadline. */
+  deadline(): number {
+    return this.clock.now() + REQUEST_DEADLINE_MS;
+  }
+
+  /**
+   * Tells each participant until all have acknowledged, which may take until they are back.
+   * @returns the participants' lines, or undefined if one of them no longer had them
+   */
+  async settle(participants: number[], id: string, outcome: Outcome): Promise<GrantedLine[] | undefined> {
+    const parts = await Promise.all(participants.map((partition) => this.settleOne(partition, id, outcome)));
+    return parts.some((lines) => lines.length === 0) ? undefined : parts.flat();
+  }
+
+  private async settleOne(partition: number, id: string, outcome: Outcome): Promise<GrantedLine[]> {
+    while (!this.closed) {
+      const reply = await this.ask({
+        kind: 'settle',
+        partition,
+        deadline: this.deadline(),
+        id,
+        outcome,
+        expiresAt: 0,
+      }).catch(() => undefined);
+      if (reply?.kind === 'settled') return reply.lines;
+      await new Promise<void>((resolve) => this.clock.after(RETRY_MS, resolve));
+    }
+    return [];
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const link of this.links) link?.close();
+  }
+}

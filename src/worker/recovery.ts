@@ -1,0 +1,75 @@
+/**
+ * Taking partitions: raise their epochs, so that no earlier owner can commit any more, then stream
+ * their rows into memory.
+ */
+import type { Clock } from '../clock.ts';
+import { log } from '../observability/log.ts';
+import type { Sql } from '../storage/database.ts';
+import { loadLevels, loadOpen, loadUnsettled, type UnsettledRow } from '../storage/load-partitions.ts';
+import { takePartitions } from '../storage/take-partitions.ts';
+import type { Partition } from './partition.ts';
+
+/** A participant whose home has no record may have asked too early: the home's front may still be deciding. */
+const ASK_AFTER_RECOVERY_MS = 1000;
+
+/**
+ * Fills them. @returns decisions that participants may not have heard
+ * @throws when the rows contradict each other: a reservation that holds more or less than its level says
+ */
+export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promise<UnsettledRow[]> {
+  const partitions = owned.map(({ partition }) => partition);
+  const byNumber = new Map(owned.map((partition) => [partition.partition, partition]));
+  for (const { partition, epoch, commitSeq, ledgerSeq } of await takePartitions(sql, partitions)) {
+    Object.assign(byNumber.get(partition)!, { epoch, commitSeq, ledgerSeq });
+  }
+  await loadLevels(sql, partitions, (row) => {
+    const { snapshot } = byNumber.get(row.partition)!;
+    const level = snapshot.addLevel(row.sku, row.location);
+    if (level !== row.level) throw new Error(`partition ${row.partition} lacks level ${level}`);
+    snapshot.onHand[level] = row.onHand;
+    snapshot.reserved[level] = row.reserved;
+    snapshot.safetyStock[level] = row.safetyStock;
+    snapshot.backorderLimit[level] = row.backorderLimit;
+    snapshot.version[level] = row.version;
+    snapshot.updatedAt[level] = row.updatedAt;
+  });
+  const unsettled: UnsettledRow[] = [];
+  await loadOpen(sql, partitions, (row) => {
+    const { partition, id, home, decision, createdAt, expiresAt, reference, participants, lines } = row;
+    if (decision !== null && decision !== 'held') {
+      unsettled.push({ partition: home, id, decision, participant: partition });
+    }
+    const decided = decision !== null;
+    const dueAt = home === partition || decision === 'held' ? expiresAt : clock.now() + ASK_AFTER_RECOVERY_MS;
+    byNumber
+      .get(partition)!
+      .restore(
+        id,
+        home,
+        decided,
+        { createdAt, expiresAt, dueAt },
+        reference ?? undefined,
+        participants,
+        lines,
+      );
+  });
+  await loadUnsettled(sql, partitions, (row) => unsettled.push(row));
+  for (const partition of owned) checkBooks(partition);
+  return unsettled;
+}
+
+/** Invariant I3: what the open reservations hold is what the levels say is reserved. */
+function checkBooks(partition: Partition): void {
+  const { snapshot, holds } = partition;
+  const held = holds.heldByLevel(snapshot.levels);
+  for (let level = 0; level < snapshot.levels; level++) {
+    if (held[level] === snapshot.reserved[level]) continue;
+    log.error('books do not balance', {
+      partition: partition.partition,
+      sku: snapshot.skuOf(level),
+      location: snapshot.locationOf(level),
+      reserved: snapshot.reserved[level],
+      held: held[level],
+    });
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * A worker process: the actors of its partitions, their commit lanes, the socket that fronts and other
+ * workers reach it by, and a connection for reads that no commit waits for.
+ *
+ * It listens before its partitions are loaded, and answers `partition-unavailable` until they are. When
+ * it learns that it lost a partition it ends at once, dropping everything it holds in memory: what was
+ * not committed was never acknowledged.
+ */
+import { rm } from 'node:fs/promises';
+import { systemClock } from '../clock.ts';
+import { COMMIT_LANES, READS_AT_ONCE, WHEEL_TICK_MS } from '../limits.ts';
+import { log } from '../observability/log.ts';
+import type { Running, WorkerSpec } from '../process.ts';
+import { openCommitStore } from '../storage/commit-store.ts';
+import { openDatabase } from '../storage/database.ts';
+import { findReservation } from '../storage/find-reservation.ts';
+import { type Answer, listen } from '../wire/link.ts';
+import type { PartitionStatus, Request } from '../wire/messages.ts';
+import { Actor } from './actor.ts';
+import { Lane } from './lane.ts';
+import { type Host, Partition } from './partition.ts';
+import { Peers } from './peers.ts';
+import { recover } from './recovery.ts';
+import { Locations } from './snapshot.ts';
+
+/** The exit code of a worker that another owner has fenced off; its supervisor starts a new one. */
+const EXIT_FENCED = 3;
+const EXIT_DEFECT = 4;
+const ASK_HOME_DEADLINE_MS = 2000;
+
+const clock = systemClock;
+
+export async function startWorker(spec: WorkerSpec): Promise<Running> {
+  const name = `worker ${spec.worker}`;
+  const stores = Array.from({ length: COMMIT_LANES }, (_, lane) =>
+    openCommitStore(spec.database, `${name} lane ${lane}`),
+  );
+  const lanes = stores.map((store) => new Lane(store, clock, fail));
+  const reader = openDatabase(spec.database, `${name} reads`, READS_AT_ONCE);
+  const actors = new Map<number, Actor>();
+  let serving = false;
+  let draining = false;
+
+  const peers = new Peers(spec.map, spec.worker, clock, dispatch);
+  const host: Host = {
+    post: (partition, command) => actors.get(partition)!.post(command),
+    askHome: (partition, home, id) => void askHome(partition, home, id),
+    tellHeld(participants, id, expiresAt) {
+      for (const partition of participants) {
+        const deadline = peers.deadline();
+        // A participant that doesn't hear it asks.
+        peers.ask({ kind: 'settle', partition, deadline, id, outcome: 'held', expiresAt }).catch(() => {});
+      }
+    },
+    settle: (participants, id, outcome) => peers.settle(participants, id, outcome),
+    find: (home, id) => findReservation(reader, home, id),
+  };
+
+  async function askHome(partition: number, home: number, id: string): Promise<void> {
+    const deadline = clock.now() + ASK_HOME_DEADLINE_MS;
+    const reply = await peers.ask({ kind: 'ask', partition: home, deadline, id }).catch(() => undefined);
+    if (reply?.kind !== 'outcome') return;
+    const { outcome, expiresAt } = reply;
+    const settle = { kind: 'settle', partition, deadline: peers.deadline(), id, outcome, expiresAt } as const;
+    actors.get(partition)!.receive(settle, () => {});
+  }
+
+  function dispatch(request: Request, answer: Answer): void {
+    if (request.kind === 'status') return answer({ kind: 'status', status: status() });
+    const actor = actors.get(request.partition);
+    if (!serving || draining || actor === undefined) {
+      return answer({ kind: 'problem', code: 'partition-unavailable' });
+    }
+    switch (request.kind) {
+      case 'get-levels':
+        return actor.partition.getLevels(request, answer);
+      case 'get-reservation':
+        return actor.partition.getReservation(request.id, answer);
+      default:
+        return actor.receive(request, answer);
+    }
+  }
+
+  function status() {
+    const partitions: PartitionStatus[] = [...actors.values()].map(({ partition, mailboxDepth }) => ({
+      partition: partition.partition,
+      state: serving ? 'serving' : 'loading',
+      epoch: partition.epoch,
+      levels: partition.snapshot.levels,
+      held: partition.holds.count,
+      mailboxDepth,
+      commitSeq: partition.commitSeq,
+    }));
+    return {
+      worker: spec.worker,
+      databaseProblem: lanes.find((lane) => lane.problem !== undefined)?.problem,
+      partitions,
+      commits: lanes.reduce((sum, lane) => sum + lane.commits, 0),
+      commands: lanes.reduce((sum, lane) => sum + lane.commands, 0),
+      memoryBytes: process.memoryUsage.rss(),
+    };
+  }
+
+  const locations = new Locations();
+  spec.map.owner.forEach((worker, partition) => {
+    if (worker !== spec.worker) return;
+    const { enlist } = lanes[partition % COMMIT_LANES];
+    actors.set(partition, new Actor(new Partition(partition, locations, host, clock.now()), enlist));
+  });
+
+  const socket = spec.map.sockets[spec.worker];
+  await rm(socket, { force: true });
+  const server = listen(socket, dispatch, (reason) =>
+    log.warn('connection closed', { worker: spec.worker, reason }),
+  );
+
+  const startedAt = clock.now();
+  const unsettled = await recover(
+    reader,
+    [...actors.values()].map((actor) => actor.partition),
+    clock,
+  );
+  serving = true;
+  for (const { participant, id, decision } of unsettled) void peers.settle([participant], id, decision);
+  const ticking = setInterval(() => {
+    const now = clock.now();
+    for (const actor of actors.values()) actor.wake(now);
+  }, WHEEL_TICK_MS);
+  log.info('worker serves', {
+    worker: spec.worker,
+    partitions: actors.size,
+    loadedInMs: clock.now() - startedAt,
+  });
+
+  return {
+    async drain() {
+      draining = true;
+      clearInterval(ticking);
+      await Promise.all(lanes.map((lane) => lane.drained()));
+      for (const lane of lanes) lane.close();
+      peers.close();
+      server.stop();
+      await Promise.all([...stores.map((store) => store.close()), reader.end({ timeout: 1 })]);
+    },
+  };
+}
+
+function fail(reason: 'fenced' | 'defect', detail: string): never {
+  log.error(reason === 'fenced' ? 'worker fenced off' : 'invariant broken', { detail });
+  process.exit(reason === 'fenced' ? EXIT_FENCED : EXIT_DEFECT);
+}
