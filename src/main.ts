@@ -8,6 +8,7 @@ const HELP = `Holdfast reserves inventory and never promises the same unit twice
 
   bun run start     starts everything: Postgres, workers, fronts; Ctrl-C drains and stops them
   bun run test      runs the tests
+  bun run tour      loads a shop into a running server, replays its orders, checks the books
   bun run bench     runs the benchmarks
 
 Settings, as environment variables:
@@ -46,7 +47,7 @@ switch (command) {
   }
   default:
     console.error(
-      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, test, bench and --help`,
+      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, tour, test, bench and --help`,
     );
     process.exit(1);
 }
