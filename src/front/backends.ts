@@ -67,15 +67,14 @@ export class Backends implements Asker {
 
   private askLink(link: Link, request: Request, giveUpAt: number): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const waiting = { dueAt: giveUpAt, expire: () => resolve(LOST_AFTER_SENT) };
-      this.deadlines.add(waiting);
+      const waiting = this.deadlines.wait(giveUpAt, () => resolve(LOST_AFTER_SENT));
       link.ask(request).then(
         (reply) => {
-          this.deadlines.delete(waiting);
+          waiting.leave();
           resolve(reply);
         },
         (error) => {
-          this.deadlines.delete(waiting);
+          waiting.leave();
           if (error instanceof LinkBroken) resolve(error.sent ? LOST_AFTER_SENT : LOST_UNSENT);
           else reject(error);
         },

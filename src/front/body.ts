@@ -47,13 +47,9 @@ export class Bodies {
 
   private inTime(arriving: Promise<string | Response>): Promise<string | Response> {
     return new Promise((resolve) => {
-      const waiting = {
-        dueAt: this.clock.now() + BODY_DEADLINE_MS,
-        expire: () => resolve(tooSlow()),
-      };
-      this.deadlines.add(waiting);
+      const waiting = this.deadlines.wait(this.clock.now() + BODY_DEADLINE_MS, () => resolve(tooSlow()));
       const arrived = (body: string | Response): void => {
-        this.deadlines.delete(waiting);
+        waiting.leave();
         resolve(body);
       };
       // A body that breaks off has a sender that has gone: nobody reads this answer.

@@ -1,32 +1,49 @@
 /**
  * Gives up on what takes too long, without a timer for each of it: one sweep over everything that waits.
  * A wait ends up to SWEEP_MS after its deadline, never before.
+ *
+ * Waits are the links of a ring, so that a request joins and leaves with a few writes.
  */
 import type { Clock } from '../clock.ts';
 import { SWEEP_MS } from '../limits.ts';
 
-export interface Waiting {
-  /** Wall time in milliseconds. */
-  readonly dueAt: number;
-  /** Called once, when the deadline passed while this was still waiting. */
-  expire(): void;
+export class Waiting {
+  previous: Waiting = this;
+  next: Waiting = this;
+
+  constructor(
+    /** Wall time in milliseconds. */
+    readonly dueAt: number,
+    /** Called once, when the deadline has passed while this was still waiting. */
+    readonly expire: () => void,
+  ) {}
+
+  /** What was waited for has come. May be called again, and after the deadline. */
+  leave(): void {
+    this.previous.next = this.next;
+    this.next.previous = this.previous;
+    this.previous = this;
+    this.next = this;
+  }
 }
 
 export class Deadlines {
-  private readonly waiting = new Set<Waiting>();
+  private readonly ring = new Waiting(Number.POSITIVE_INFINITY, () => {});
   private cancelSweep: () => void = () => {};
 
   constructor(private readonly clock: Clock) {
     this.schedule();
   }
 
-  add(waiting: Waiting): void {
-    this.waiting.add(waiting);
-  }
-
-  /** What waited has come; a wait that was not added, or has expired, is ignored. */
-  delete(waiting: Waiting): void {
-    this.waiting.delete(waiting);
+  /** Waits until the returned one leaves, or its deadline passes. */
+  wait(dueAt: number, expire: () => void): Waiting {
+    const { ring } = this;
+    const waiting = new Waiting(dueAt, expire);
+    waiting.previous = ring.previous;
+    waiting.next = ring;
+    ring.previous.next = waiting;
+    ring.previous = waiting;
+    return waiting;
   }
 
   close(): void {
@@ -42,10 +59,14 @@ export class Deadlines {
 
   private sweep(): void {
     const now = this.clock.now();
-    for (const waiting of this.waiting) {
-      if (waiting.dueAt > now) continue;
-      this.waiting.delete(waiting);
-      waiting.expire();
+    let waiting = this.ring.next;
+    while (waiting !== this.ring) {
+      const { next } = waiting;
+      if (waiting.dueAt <= now) {
+        waiting.leave();
+        waiting.expire();
+      }
+      waiting = next;
     }
   }
 }

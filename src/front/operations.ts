@@ -2,10 +2,10 @@
 import { STATUS_WAIT_MS } from '../limits.ts';
 import type { PartitionStatus } from '../wire/messages.ts';
 import type { FrontContext } from './context.ts';
-import { json } from './render.ts';
+import { ok } from './render.ts';
 
 export function live(): Response {
-  return json('{"status":"live"}');
+  return ok('{"status":"live"}');
 }
 
 /** 200 only if every partition of the map is served by the worker that owns it, and the database answers. */
@@ -33,7 +33,9 @@ export async function ready({ backends }: FrontContext): Promise<Response> {
     partitions: { total: backends.partitions, serving },
     missing,
   };
-  return json(JSON.stringify(body), isReady ? 200 : 503, isReady ? {} : { 'retry-after': '1' });
+  if (isReady) return ok(JSON.stringify(body));
+  const headers = { 'content-type': 'application/json', 'retry-after': '1' };
+  return new Response(JSON.stringify(body), { status: 503, headers });
 }
 
 export async function partitionTable({ backends }: FrontContext): Promise<Response> {
@@ -47,5 +49,5 @@ export async function partitionTable({ backends }: FrontContext): Promise<Respon
     state: 'unknown',
     ...byWorker[worker].get(partition),
   }));
-  return json(JSON.stringify({ mapVersion: backends.map.version, partitions }));
+  return ok(JSON.stringify({ mapVersion: backends.map.version, partitions }));
 }

@@ -6,13 +6,34 @@ import { availableOf, type GrantedLine, type Reservation, type StockLevel } from
 
 const quoted = JSON.stringify as (text: string) => string;
 
-export function json(body: string, status = 200, headers: Record<string, string> = {}): Response {
-  return new Response(body, { status, headers: { 'content-type': 'application/json', ...headers } });
+const JSON_TYPE = new Headers({ 'content-type': 'application/json' });
+const OK = { status: 200, headers: JSON_TYPE };
+const CREATED = { status: 201, headers: JSON_TYPE };
+
+/** 200, with a body that is JSON already. */
+export function ok(body: string): Response {
+  return new Response(body, OK);
 }
 
-/** RFC 3339, UTC, with milliseconds, in quotes. */
+/** 201, with a body that is JSON already. */
+export function created(body: string): Response {
+  return new Response(body, CREATED);
+}
+
+const SECONDS_REMEMBERED = 64;
+const seconds = new Map<number, string>();
+
+/** RFC 3339, UTC, with milliseconds, in quotes. Most times that are answered fall into very few seconds. */
 function time(ms: number): string {
-  return `"${new Date(ms).toISOString()}"`;
+  const second = Math.floor(ms / 1000);
+  let prefix = seconds.get(second);
+  if (prefix === undefined) {
+    if (seconds.size === SECONDS_REMEMBERED) seconds.clear();
+    prefix = `"${new Date(ms).toISOString().slice(0, 20)}`;
+    seconds.set(second, prefix);
+  }
+  const rest = ms - second * 1000;
+  return `${prefix}${rest < 10 ? '00' : rest < 100 ? '0' : ''}${rest}Z"`;
 }
 
 export function renderLevel(level: StockLevel): string {

@@ -5,7 +5,7 @@ import type { LineRefusal } from '../reservations/types.ts';
 import { problemFrom } from './answers.ts';
 import type { FrontContext } from './context.ts';
 import { type Fault, problem } from './problems.ts';
-import { json, renderReservation } from './render.ts';
+import { created, ok, renderReservation } from './render.ts';
 import { reserve } from './reserve.ts';
 import * as schemas from './schemas.ts';
 import { shown, validator } from './validate.ts';
@@ -38,7 +38,9 @@ export async function createReservation(context: FrontContext, request: Request)
   if (verdict.kind === 'problem') return problem(verdict.code);
   if (verdict.kind === 'refused') return refusal(verdict.lines);
   const { reservation } = verdict;
-  return json(renderReservation(reservation), 201, { location: `/v1/reservations/${reservation.id}` });
+  const response = created(renderReservation(reservation));
+  response.headers.set('location', `/v1/reservations/${reservation.id}`);
+  return response;
 }
 
 function refusal(lines: LineRefusal[]): Response {
@@ -85,7 +87,7 @@ async function askHome(
     return problem('invalid-id', { detail: `${shown(givenId)} is not an id that a reservation can have.` });
   const deadline = clock.now() + REQUEST_DEADLINE_MS;
   const answer = await backends.ask({ kind, partition, deadline, id });
-  if (answer.kind === 'reservation') return json(renderReservation(answer.reservation));
+  if (answer.kind === 'reservation') return ok(renderReservation(answer.reservation));
   return problemFrom(answer, kind === 'cancel' ? 'writes' : 'reads', {
     'unknown-reservation': `There is no reservation ${id}.`,
   });

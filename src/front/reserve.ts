@@ -42,12 +42,16 @@ export interface Coordinator {
   ids: ReservationIds;
 }
 
-/** The lines of each partition, the home first. */
+/** The partition that decides. */
+export function homeOfLines(lines: HoldLine[], partitions: number): number {
+  let first = lines[0].sku;
+  for (let i = 1; i < lines.length; i++) if (lines[i].sku < first) first = lines[i].sku;
+  return partitionOf(first, partitions);
+}
+
+/** The lines of each partition, in the order asked. */
 export function groupByPartition(lines: HoldLine[], partitions: number): Map<number, HoldLine[]> {
   const groups = new Map<number, HoldLine[]>();
-  let first = lines[0];
-  for (const line of lines) if (line.sku < first.sku) first = line;
-  groups.set(partitionOf(first.sku, partitions), []);
   for (const line of lines) {
     const partition = partitionOf(line.sku, partitions);
     const group = groups.get(partition);
@@ -57,11 +61,10 @@ export function groupByPartition(lines: HoldLine[], partitions: number): Map<num
   return groups;
 }
 
-export function reserve(coordinator: Coordinator, wish: Wish): Promise<Verdict> {
-  const { backends, clock, ids } = coordinator;
-  const groups = groupByPartition(wish.lines, backends.partitions);
-  const [home, ...participants] = groups.keys();
+export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Promise<Verdict> {
+  const { lines } = wish;
   const now = clock.now();
+  const home = homeOfLines(lines, backends.partitions);
   const hold: HoldRequest = {
     kind: 'hold',
     partition: home,
@@ -69,17 +72,21 @@ export function reserve(coordinator: Coordinator, wish: Wish): Promise<Verdict> 
     id: ids.next(now, home),
     role: 'decide',
     home,
-    participants,
+    participants: [],
     createdAt: now,
     expiresAt: now + wish.expiresInMs,
     reference: wish.reference,
     strategy: wish.strategy,
     locations: wish.locations,
-    lines: groups.get(home)!,
+    lines,
   };
-  return participants.length === 0
-    ? decideAlone(backends, hold)
-    : decideTogether(coordinator, wish, hold, groups);
+  if (lines.length === 1) return decideAlone(backends, hold);
+  const groups = groupByPartition(lines, backends.partitions);
+  if (groups.size === 1) return decideAlone(backends, hold);
+  hold.lines = groups.get(home)!;
+  groups.delete(home);
+  hold.participants = [...groups.keys()];
+  return decideTogether(backends, clock, lines, hold, groups);
 }
 
 async function decideAlone(backends: Asker, hold: HoldRequest): Promise<Verdict> {
@@ -89,8 +96,9 @@ async function decideAlone(backends: Asker, hold: HoldRequest): Promise<Verdict>
 }
 
 async function decideTogether(
-  { backends, clock }: Coordinator,
-  wish: Wish,
+  backends: Asker,
+  clock: Clock,
+  lines: HoldLine[],
   hold: HoldRequest,
   groups: Map<number, HoldLine[]>,
 ): Promise<Verdict> {
@@ -110,14 +118,14 @@ async function decideTogether(
       ? backends.ask({ ...hold, role: 'probe', participants: [] })
       : undefined;
     await settleNever(backends, clock, hold, tries);
-    return notTried(wish, hold, tries, await probe);
+    return notTried(lines, tries, await probe);
   }
   const answer = await backends.ask(hold);
   if (answer.kind === 'granted') {
     const granted = [...tries, answer].flatMap((reply) => (reply.kind === 'granted' ? reply.lines : []));
-    return held(hold, wish.lines, granted);
+    return held(hold, lines, granted);
   }
-  const verdict = notHeld(answer, wish.lines);
+  const verdict = notHeld(answer, lines);
   if (verdict.kind !== 'problem' || verdict.code !== 'outcome-unknown')
     await settleNever(backends, clock, hold, tries);
   return verdict;
@@ -149,13 +157,13 @@ function mayHold(answer: Answer): boolean {
 }
 
 /** Participants did not all grant. A refusal is the answer even where another participant is out of reach. */
-function notTried(wish: Wish, hold: HoldRequest, tries: Answer[], probe: Answer | undefined): Verdict {
+function notTried(lines: HoldLine[], tries: Answer[], probe: Answer | undefined): Verdict {
   const refusals = [...tries, probe].flatMap((answer) =>
-    answer?.kind === 'refused' ? withSkus(answer.lines, wish.lines) : [],
+    answer?.kind === 'refused' ? withSkus(answer.lines, lines) : [],
   );
   if (refusals.length > 0) return { kind: 'refused', lines: refusals.sort((a, b) => a.line - b.line) };
   for (const answer of tries) {
-    const verdict = answer.kind === 'granted' ? undefined : notHeld(answer, hold.lines);
+    const verdict = answer.kind === 'granted' ? undefined : notHeld(answer, lines);
     // What a participant does not know it holds it will not keep: the home never heard of it.
     if (verdict?.kind === 'problem' && verdict.code !== 'outcome-unknown') return verdict;
   }

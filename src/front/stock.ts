@@ -7,7 +7,7 @@ import type { Answer } from './backends.ts';
 import type { FrontContext } from './context.ts';
 import { entityTag, parseIfMatch } from './entity-tag.ts';
 import { type Fault, invalid, problem } from './problems.ts';
-import { json, renderLevel, renderSkuStock } from './render.ts';
+import { created, ok, renderLevel, renderSkuStock } from './render.ts';
 import { isText } from './schema-kinds.ts';
 import * as schemas from './schemas.ts';
 import { shown, validator } from './validate.ts';
@@ -40,9 +40,10 @@ export async function putLevel(
       'version-mismatch': `${at(put)} does not have version ${put.ifVersion}.`,
       'too-many-levels': `SKU ${shown(sku)} is stocked at as many locations as one SKU can be.`,
     });
-  return json(renderLevel(answer.level), answer.created ? 201 : 200, {
-    etag: entityTag(answer.level.version),
-  });
+  const rendered = renderLevel(answer.level);
+  const response = answer.created ? created(rendered) : ok(rendered);
+  response.headers.set('etag', entityTag(answer.level.version));
+  return response;
 }
 
 /** Puts If-Match into the request to the worker; answers what cannot be met or is not understood. */
@@ -89,7 +90,7 @@ export async function getStock(context: FrontContext, { sku }: { sku: string }):
   const answer = await askLevels(context, sku);
   if (answer.kind !== 'levels')
     return problemFrom(answer, 'reads', { 'unknown-sku': `No stock was ever set for SKU ${shown(sku)}.` });
-  return json(renderSkuStock(sku, answer.levels));
+  return ok(renderSkuStock(sku, answer.levels));
 }
 
 export async function queryStock(context: FrontContext, request: Request): Promise<Response> {
@@ -104,7 +105,7 @@ export async function queryStock(context: FrontContext, request: Request): Promi
       results.push(`{"sku":${JSON.stringify(sku)},"found":false}`);
     else return problemFrom(answer, 'reads');
   }
-  return json(`{"results":[${results.join(',')}]}`);
+  return ok(`{"results":[${results.join(',')}]}`);
 }
 
 function askLevels({ backends, clock }: FrontContext, sku: string): Promise<Answer> {
