@@ -1,0 +1,152 @@
+import { expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { PROBLEMS } from '../../src/reservations/outcomes.ts';
+import { STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
+import { MalformedFrame, Reader, Writer } from '../../src/wire/bytes.ts';
+import {
+  decodeReply,
+  decodeRequest,
+  encodeReply,
+  encodeRequest,
+  OUTCOMES,
+  type Reply,
+  type Request,
+} from '../../src/wire/messages.ts';
+
+const id = fc.uuid({ version: 7 });
+const time = fc.integer({ min: 1, max: 4e12 });
+const key = fc.string({ minLength: 1, maxLength: 40, unit: 'binary' });
+const quantity = fc.integer({ min: 1, max: 2_147_483_647 });
+const partition = fc.nat(4095);
+const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+const to = { partition, deadline: time };
+
+const requests: fc.Arbitrary<Request> = fc.oneof(
+  fc.record({
+    kind: fc.constant('hold' as const),
+    ...to,
+    id,
+    role: fc.constantFrom('decide' as const, 'try' as const, 'probe' as const),
+    home: partition,
+    participants: fc.array(partition, { maxLength: 99 }),
+    createdAt: time,
+    expiresAt: time,
+    reference: optional(key),
+    strategy: fc.constantFrom(...STRATEGIES),
+    locations: fc.array(key, { maxLength: 5 }),
+    lines: fc.array(fc.record({ line: fc.nat(99), quantity, sku: key, location: optional(key) }), { maxLength: 100 }),
+  }),
+  fc.record({
+    kind: fc.constant('put-level' as const),
+    ...to,
+    sku: key,
+    location: key,
+    onHand: fc.nat(2_147_483_647),
+    safetyStock: optional(fc.nat(2_147_483_647)),
+    backorderLimit: optional(fc.nat(2_147_483_647)),
+    ifVersion: optional(fc.nat(2_147_483_647)),
+  }),
+  fc.record({ kind: fc.constant('get-levels' as const), ...to, sku: key }),
+  fc.record({ kind: fc.constantFrom('get-reservation' as const, 'cancel' as const, 'ask' as const), ...to, id }),
+  fc.record({
+    kind: fc.constant('settle' as const),
+    ...to,
+    id,
+    outcome: fc.constantFrom(...OUTCOMES),
+    expiresAt: time,
+  }),
+  fc.constant({ kind: 'status' as const }),
+);
+
+const allocations = fc.array(fc.record({ quantity, location: key }), { maxLength: 4 });
+const lines = fc.array(fc.record({ line: fc.nat(99), quantity, sku: key, allocations }), { maxLength: 20 });
+const level = fc.record({
+  sku: key,
+  location: key,
+  onHand: fc.integer({ min: -2_147_483_648, max: 2_147_483_647 }),
+  reserved: fc.nat(4_294_967_294),
+  safetyStock: fc.nat(2_147_483_647),
+  backorderLimit: fc.nat(2_147_483_647),
+  version: fc.nat(4_294_967_295),
+  updatedAt: time,
+});
+
+const replies: fc.Arbitrary<Reply> = fc.oneof(
+  fc.record({
+    kind: fc.constant('granted' as const),
+    lines: fc.array(fc.record({ line: fc.nat(99), allocations }), { maxLength: 20 }),
+  }),
+  fc.record({
+    kind: fc.constant('refused' as const),
+    lines: fc.array(
+      fc.record({
+        line: fc.nat(99),
+        code: fc.constantFrom('insufficient-stock' as const, 'unknown-sku' as const),
+        requested: quantity,
+        available: fc.nat(4_294_967_294),
+      }),
+      { maxLength: 20 },
+    ),
+  }),
+  fc.record({ kind: fc.constant('level' as const), created: fc.boolean(), level }),
+  fc.record({ kind: fc.constant('levels' as const), levels: fc.array(level, { maxLength: 20 }) }),
+  fc.record({
+    kind: fc.constant('reservation' as const),
+    reservation: fc.record({
+      id,
+      status: fc.constantFrom(...STATUSES),
+      createdAt: time,
+      expiresAt: time,
+      closedAt: optional(time),
+      reference: optional(key),
+      lines,
+    }),
+  }),
+  fc.record({ kind: fc.constant('outcome' as const), outcome: fc.constantFrom(...OUTCOMES), expiresAt: time }),
+  fc.record({ kind: fc.constant('settled' as const), lines }),
+  fc.record({ kind: fc.constant('problem' as const), code: fc.constantFrom(...PROBLEMS.map(({ code }) => code)) }),
+);
+
+function bytesOf<T>(encode: (writer: Writer, message: T) => void, message: T): Uint8Array {
+  const writer = new Writer(16);
+  encode(writer, message);
+  return writer.bytes.slice(0, writer.length);
+}
+
+function read<T>(decode: (reader: Reader) => T, bytes: Uint8Array): T {
+  const reader = new Reader().open(bytes, 0, bytes.length);
+  const message = decode(reader);
+  reader.close();
+  return message;
+}
+
+test('every request arrives as it was sent, and a part of one is never taken for one', () => {
+  fc.assert(
+    fc.property(requests, fc.nat(10_000), (request, cut) => {
+      const bytes = bytesOf(encodeRequest, request);
+      expect(read(decodeRequest, bytes)).toEqual(request);
+      expect(() => read(decodeRequest, bytes.slice(0, cut % bytes.length))).toThrow(MalformedFrame);
+    }),
+  );
+});
+
+test('every reply arrives as it was sent', () => {
+  fc.assert(
+    fc.property(replies, (reply) => {
+      expect(read(decodeReply, bytesOf(encodeReply, reply))).toEqual(reply);
+    }),
+  );
+});
+
+test('any bytes are a request or a MalformedFrame, nothing else', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+      try {
+        read(decodeRequest, bytes);
+      } catch (error) {
+        expect(error).toBeInstanceOf(MalformedFrame);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
