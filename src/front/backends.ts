@@ -25,7 +25,6 @@ export type Answer = Reply | Lost;
 export interface Asker {
   readonly partitions: number;
   ask(request: PartitionRequest, giveUpAt?: number): Promise<Answer>;
-  tell(request: PartitionRequest): void;
 }
 
 export class Backends implements Asker {
@@ -44,10 +43,6 @@ export class Backends implements Asker {
 
   ask(request: PartitionRequest, giveUpAt = request.deadline): Promise<Answer> {
     return this.askLink(this.links[this.map.owner[request.partition]], request, giveUpAt);
-  }
-
-  tell(request: PartitionRequest): void {
-    this.links[this.map.owner[request.partition]].tell(request);
   }
 
   /** One entry for each worker; undefined for one that did not answer in time. */

@@ -44,7 +44,7 @@ function matches(pattern: string[], segments: string[]): boolean {
 
 /** A defect of ours: logged once here, and nothing of it leaves the server. */
 export function internalError(error: unknown, request: Request): Response {
-  log.error('front.request-failed', {
+  log.error('request failed', {
     method: request.method,
     path: new URL(request.url).pathname,
     error,
