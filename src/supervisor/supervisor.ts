@@ -55,7 +55,7 @@ class Supervisor {
     this.surviveDefects();
     try {
       await this.start();
-      await new Promise((stop) => this.stopping.signal.addEventListener('abort', stop));
+      await this.unlessStopped(new Promise(() => {}));
     } catch (error) {
       if (!this.stopping.signal.aborted) {
         this.code = 1;
@@ -157,6 +157,7 @@ class Supervisor {
 
   private kill(reason: string): void {
     log.warn('stop.killed', { reason });
+    this.code = 1;
     for (const child of [...this.fronts, ...this.workers]) child.kill();
     this.postgres?.kill();
   }
@@ -177,8 +178,9 @@ class Supervisor {
     if (!hangUpIsIgnored()) process.on('SIGHUP', obey);
   }
 
-  private unlessStopped<T>(promise: Promise<T>): Promise<T> {
+  private async unlessStopped<T>(promise: Promise<T>): Promise<T> {
     const { signal } = this.stopping;
+    signal.throwIfAborted();
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason));
       promise.then(resolve, reject);
