@@ -25,7 +25,8 @@ export class Wheel {
   private bucketOf = new Uint16Array(16);
   private dueTick = new Float64Array(16);
   private tick: number;
-  private count = 0;
+  /** Slots in each wheel; behind them, those that are due. */
+  private readonly counts = new Uint32Array(WHEELS + 1);
 
   constructor(now: number) {
     this.tick = Math.floor(now / WHEEL_TICK_MS);
@@ -37,23 +38,32 @@ export class Wheel {
     this.remove(slot);
     this.dueTick[slot] = Math.floor(at / WHEEL_TICK_MS) + 1;
     this.insert(slot);
-    this.count++;
   }
 
   remove(slot: number): void {
     if (slot >= this.next.length || this.bucketOf[slot] === 0) return;
     this.unlink(slot);
-    this.count--;
   }
 
   /** Moves time forward; then takes one due slot after the other. @returns NONE when nothing is due */
   takeDue(now: number): number {
     const target = Math.floor(now / WHEEL_TICK_MS);
-    if (this.count === 0) this.tick = Math.max(this.tick, target);
-    while (this.heads[DUE] === NONE && this.tick < target) this.turn();
+    while (this.heads[DUE] === NONE && this.tick < target) {
+      // Where the finer wheels are empty, nothing happens before a coarser one moves on.
+      const next = (turns(this.tick, this.finest()) + 1) * TICKS[this.finest()];
+      this.tick = Math.min(target, next) - 1;
+      this.turn();
+    }
     const slot = this.heads[DUE];
     if (slot !== NONE) this.remove(slot);
     return slot;
+  }
+
+  /** The finest wheel that holds anything. */
+  private finest(): number {
+    let wheel = 0;
+    while (wheel < WHEELS && this.counts[wheel] === 0) wheel++;
+    return wheel;
   }
 
   private turn(): void {
@@ -92,12 +102,15 @@ export class Wheel {
     if (head !== NONE) this.previous[head] = slot;
     this.heads[bucket] = slot;
     this.bucketOf[slot] = bucket + 1;
+    this.counts[bucket >>> BITS]++;
   }
 
   private unlink(slot: number): void {
     const next = this.next[slot];
     const previous = this.previous[slot];
-    if (previous === NONE) this.heads[this.bucketOf[slot] - 1] = next;
+    const bucket = this.bucketOf[slot] - 1;
+    this.counts[bucket >>> BITS]--;
+    if (previous === NONE) this.heads[bucket] = next;
     else this.next[previous] = next;
     if (next !== NONE) this.previous[next] = previous;
     this.bucketOf[slot] = 0;

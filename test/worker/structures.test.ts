@@ -1,0 +1,123 @@
+/** The typed-memory structures against plain Maps, with random operations. */
+import { expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { WHEEL_TICK_MS } from '../../src/limits.ts';
+import { ByteHeap } from '../../src/worker/byte-heap.ts';
+import { Holds } from '../../src/worker/holds.ts';
+import { Locations, NONE, Snapshot } from '../../src/worker/snapshot.ts';
+import { Wheel } from '../../src/worker/wheel.ts';
+
+test('a byte heap keeps every text apart, and uses freed room again', () => {
+  const text = fc.string({ unit: 'binary', maxLength: 60 });
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.boolean(), text, fc.nat(1000)), { maxLength: 200 }), (operations) => {
+      const heap = new ByteHeap();
+      const kept: [number, string][] = [];
+      for (const [put, value, which] of operations) {
+        if (put || kept.length === 0) kept.push([heap.put(value), value]);
+        else heap.release(kept.splice(which % kept.length, 1)[0][0]);
+        for (const [at, expected] of kept) expect(heap.text(at)).toBe(expected);
+      }
+    }),
+  );
+  const heap = new ByteHeap();
+  const first = heap.put('some reference');
+  heap.release(first);
+  expect(heap.put('another one')).toBe(first);
+});
+
+test('a snapshot finds every level it was given, and no other', () => {
+  const name = fc.string({ minLength: 1, maxLength: 12, unit: 'binary' });
+  const place = fc.constantFrom('dc1', 'dc2', 'Köln', 'x');
+  fc.assert(
+    fc.property(fc.array(fc.tuple(name, place), { maxLength: 300 }), (pairs) => {
+      const snapshot = new Snapshot(new Locations());
+      const model = new Map<string, Map<string, number>>();
+      for (const [sku, location] of pairs) {
+        const levels = model.get(sku) ?? new Map<string, number>();
+        model.set(sku, levels);
+        if (!levels.has(location)) levels.set(location, snapshot.addLevel(sku, location));
+      }
+      for (const [sku, levels] of model) {
+        const number = snapshot.findSku(sku);
+        expect(snapshot.levelsOfSku(number)).toEqual([...levels.values()]);
+        for (const [location, level] of levels) {
+          expect(snapshot.levelAt(number, location)).toBe(level);
+          expect([snapshot.skuOf(level), snapshot.locationOf(level)]).toEqual([sku, location]);
+        }
+        expect(snapshot.levelAt(number, 'nowhere')).toBe(NONE);
+      }
+      expect(snapshot.findSku('a SKU that was never added')).toBe(NONE);
+    }),
+  );
+});
+
+test('holds find what is open and forget what was removed, through growth and reuse', () => {
+  // Few distinct words, so that probes collide.
+  const id = fc
+    .tuple(fc.constantFrom('0', 'f'), fc.nat(40), fc.constantFrom('0', 'a'))
+    .map(([a, n, b]) => `${a.repeat(8)}-0000-7000-8000-${n.toString(16).padStart(8, '0')}${b.repeat(4)}`);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(id, fc.array(fc.nat(9), { maxLength: 4 })), { maxLength: 400 }), (operations) => {
+      const holds = new Holds();
+      const model = new Map<string, number[]>();
+      for (const [id, quantities] of operations) {
+        const slot = holds.find(id);
+        expect(slot !== NONE).toBe(model.has(id));
+        if (slot === NONE) {
+          const added = holds.add(id, 'held', 1, 2, 3, `ref ${id}`);
+          quantities.forEach((quantity, line) => holds.addLine(added, line, line, quantity));
+          model.set(id, quantities);
+        } else {
+          holds.remove(slot);
+          model.delete(id);
+        }
+      }
+      expect(holds.count).toBe(model.size);
+      const held = [0, 0, 0, 0];
+      for (const [id, quantities] of model) {
+        const slot = holds.find(id);
+        expect([holds.idOf(slot), holds.reference(slot)]).toEqual([id, `ref ${id}`]);
+        quantities.forEach((quantity, line) => {
+          held[line] += quantity;
+        });
+      }
+      expect([...holds.heldByLevel(4)]).toEqual(held);
+    }),
+  );
+});
+
+test('a wheel fires each slot once, in its tick, over minutes, days and years', () => {
+  const start = 1_795_480_000_000;
+  const delay = fc.oneof(fc.nat(500), fc.nat(60_000), fc.nat(40 * 86_400_000), fc.nat(2 ** 38));
+  const step = fc.oneof(fc.nat(200), fc.nat(20_000), fc.nat(5_000_000), fc.nat(30 * 86_400_000));
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(30), fc.option(delay), step), { maxLength: 60 }),
+      (operations) => {
+        let now = start;
+        const wheel = new Wheel(now);
+        const due = new Map<number, number>();
+        const advance = (by: number): void => {
+          now += by;
+          for (let slot = wheel.takeDue(now); slot !== NONE; slot = wheel.takeDue(now)) {
+            expect(due.get(slot)).toBeLessThanOrEqual(now);
+            due.delete(slot);
+          }
+          for (const at of due.values()) expect(at + WHEEL_TICK_MS).toBeGreaterThan(now);
+        };
+        for (const [slot, after, by] of operations) {
+          if (after === null) {
+            wheel.remove(slot);
+            due.delete(slot);
+          } else {
+            wheel.set(slot, now + after);
+            due.set(slot, now + after);
+          }
+          advance(by);
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
