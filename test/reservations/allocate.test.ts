@@ -156,7 +156,9 @@ describe('allocate', () => {
   test('a level counted below what is promised grants nothing', () => {
     const snapshot = stockOf({ A: { dc1: 5 } });
     snapshot.reserved[0] = 9;
-    expect(run({ name: '', stock: {}, lines: ['1 A'] }, snapshot).refused).toEqual(['0: insufficient-stock 0']);
+    expect(run({ name: '', stock: {}, lines: ['1 A'] }, snapshot).refused).toEqual([
+      '0: insufficient-stock 0',
+    ]);
   });
 
   test('never below zero, all or nothing, whatever is asked', () => {
@@ -165,13 +167,21 @@ describe('allocate', () => {
     fc.assert(
       fc.property(
         fc.dictionary(name, fc.dictionary(place, fc.nat(10))),
-        fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), name, fc.option(place)), { minLength: 1, maxLength: 6 }),
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), name, fc.option(place)), {
+          minLength: 1,
+          maxLength: 6,
+        }),
         fc.constantFrom<Strategy>('most-available', 'in-order', 'split'),
         fc.array(place, { maxLength: 4 }),
         (stock, asked, strategy, locations) => {
           const snapshot = stockOf(stock);
           const lines = asked.map(
-            ([quantity, sku, location], line): HoldLine => ({ line, sku, quantity, location: location ?? undefined }),
+            ([quantity, sku, location], line): HoldLine => ({
+              line,
+              sku,
+              quantity,
+              location: location ?? undefined,
+            }),
           );
           const { taken, refused } = allocate(snapshot, lines, strategy, locations);
           for (let level = 0; level < snapshot.levels; level++) {

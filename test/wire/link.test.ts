@@ -16,8 +16,14 @@ function socketPath(): string {
   return join(folder, 'worker.sock');
 }
 
-function serve(path: string, onRequest: (request: Request, answer: Answer) => void, malformed: string[] = []) {
-  const server = listen(path, onRequest, (reason) => malformed.push(reason)) as { stop(closeAll?: boolean): void };
+function serve(
+  path: string,
+  onRequest: (request: Request, answer: Answer) => void,
+  malformed: string[] = [],
+) {
+  const server = listen(path, onRequest, (reason) => malformed.push(reason)) as {
+    stop(closeAll?: boolean): void;
+  };
   cleanUps.push(() => server.stop(true));
   return server;
 }
@@ -58,7 +64,16 @@ test('answers come back to the request they are for, in whatever order', async (
 test('megabytes in both directions wait for the other side and arrive', async () => {
   const path = socketPath();
   const sku = 'k'.repeat(128);
-  const level = { sku, location: sku, onHand: 1, reserved: 1, safetyStock: 0, backorderLimit: 0, version: 1, updatedAt: 1 };
+  const level = {
+    sku,
+    location: sku,
+    onHand: 1,
+    reserved: 1,
+    safetyStock: 0,
+    backorderLimit: 0,
+    version: 1,
+    updatedAt: 1,
+  };
   const levels = Array.from({ length: 1000 }, () => level);
   serve(path, (_, answer) => answer({ kind: 'levels', levels }));
   const link = await connected(path);

@@ -34,7 +34,9 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     reference: optional(key),
     strategy: fc.constantFrom(...STRATEGIES),
     locations: fc.array(key, { maxLength: 5 }),
-    lines: fc.array(fc.record({ line: fc.nat(99), quantity, sku: key, location: optional(key) }), { maxLength: 100 }),
+    lines: fc.array(fc.record({ line: fc.nat(99), quantity, sku: key, location: optional(key) }), {
+      maxLength: 100,
+    }),
   }),
   fc.record({
     kind: fc.constant('put-level' as const),
@@ -47,7 +49,11 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     ifVersion: optional(fc.nat(2_147_483_647)),
   }),
   fc.record({ kind: fc.constant('get-levels' as const), ...to, sku: key }),
-  fc.record({ kind: fc.constantFrom('get-reservation' as const, 'cancel' as const, 'ask' as const), ...to, id }),
+  fc.record({
+    kind: fc.constantFrom('get-reservation' as const, 'cancel' as const, 'ask' as const),
+    ...to,
+    id,
+  }),
   fc.record({
     kind: fc.constant('settle' as const),
     ...to,
@@ -102,9 +108,16 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
       lines,
     }),
   }),
-  fc.record({ kind: fc.constant('outcome' as const), outcome: fc.constantFrom(...OUTCOMES), expiresAt: time }),
+  fc.record({
+    kind: fc.constant('outcome' as const),
+    outcome: fc.constantFrom(...OUTCOMES),
+    expiresAt: time,
+  }),
   fc.record({ kind: fc.constant('settled' as const), lines }),
-  fc.record({ kind: fc.constant('problem' as const), code: fc.constantFrom(...PROBLEMS.map(({ code }) => code)) }),
+  fc.record({
+    kind: fc.constant('problem' as const),
+    code: fc.constantFrom(...PROBLEMS.map(({ code }) => code)),
+  }),
 );
 
 function bytesOf<T>(encode: (writer: Writer, message: T) => void, message: T): Uint8Array {

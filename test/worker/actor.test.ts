@@ -7,11 +7,11 @@ import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { WHEEL_TICK_MS } from '../../src/limits.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
+import type { Reply } from '../../src/wire/messages.ts';
 import { Actor } from '../../src/worker/actor.ts';
 import { Lane } from '../../src/worker/lane.ts';
 import { type Host, Partition } from '../../src/worker/partition.ts';
 import { Locations } from '../../src/worker/snapshot.ts';
-import type { Reply } from '../../src/wire/messages.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { type Fate, MemoryStore } from '../helpers/memory-store.ts';
 
@@ -62,13 +62,19 @@ type Operation =
 const partition = fc.constantFrom(...PARTITIONS);
 const sku = fc.constantFrom('A', 'B', 'C');
 const operation: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('put' as const), partition, sku, onHand: fc.nat(12) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('put' as const), partition, sku, onHand: fc.nat(12) }),
+  },
   {
     weight: 5,
     arbitrary: fc.record({
       do: fc.constant('hold' as const),
       partition,
-      lines: fc.array(fc.record({ sku, quantity: fc.integer({ min: 1, max: 5 }) }), { minLength: 1, maxLength: 3 }),
+      lines: fc.array(fc.record({ sku, quantity: fc.integer({ min: 1, max: 5 }) }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
       seconds: fc.integer({ min: 1, max: 8 }),
     }),
   },
@@ -87,7 +93,10 @@ async function play(operations: Operation[], together: number): Promise<void> {
   const { clock, store, actors, fatal } = build();
   const ids = new ReservationIds();
   const levels = new Map<string, ModelLevel>();
-  const held = new Map<string, { partition: number; lines: { sku: string; quantity: number }[]; until: number }>();
+  const held = new Map<
+    string,
+    { partition: number; lines: { sku: string; quantity: number }[]; until: number }
+  >();
   const known: { id: string; partition: number; status: string }[] = [];
   const answers: { got?: Reply; expected: unknown; about: string }[] = [];
   const level = (p: number, s: string): ModelLevel | undefined => levels.get(`${p}/${s}`);
@@ -110,7 +119,8 @@ async function play(operations: Operation[], together: number): Promise<void> {
       expect(entry.got).toBeUndefined();
       entry.got = reply;
       // Nothing is answered before it is committed.
-      if (reply.kind === 'granted') expect(store.statuses.has(`${p}/${(command as { id: string }).id}`)).toBe(true);
+      if (reply.kind === 'granted')
+        expect(store.statuses.has(`${p}/${(command as { id: string }).id}`)).toBe(true);
     });
   };
 
@@ -130,7 +140,14 @@ async function play(operations: Operation[], together: number): Promise<void> {
         levels.set(key, after);
         send(
           one.partition,
-          { kind: 'put-level', partition: one.partition, deadline, sku: one.sku, location: 'dc', onHand: one.onHand },
+          {
+            kind: 'put-level',
+            partition: one.partition,
+            deadline,
+            sku: one.sku,
+            location: 'dc',
+            onHand: one.onHand,
+          },
           { kind: 'level', created: before === undefined, level: expect.objectContaining({ ...after }) },
         );
         break;
@@ -153,7 +170,11 @@ async function play(operations: Operation[], together: number): Promise<void> {
             stock.reserved += quantity;
             stock.version++;
           }
-          held.set(id, { partition: one.partition, lines: one.lines, until: clock.now() + one.seconds * 1000 });
+          held.set(id, {
+            partition: one.partition,
+            lines: one.lines,
+            until: clock.now() + one.seconds * 1000,
+          });
           known.push({ id, partition: one.partition, status: 'held' });
         }
         send(
@@ -216,7 +237,8 @@ async function play(operations: Operation[], together: number): Promise<void> {
   store.fates = [];
   await clock.advance(5000);
   expect(fatal).toEqual([]);
-  for (const { got, expected, about } of answers) expect({ about, got }).toEqual({ about, got: expected as Reply });
+  for (const { got, expected, about } of answers)
+    expect({ about, got }).toEqual({ about, got: expected as Reply });
   checkBooks(store, actors, levels, clock.now(), held);
 }
 
@@ -242,7 +264,9 @@ function checkBooks(
       const model = levels.get(`${p}/${snapshot.skuOf(number)}`)!;
       if (open) expect({ onHand, reserved, version }).toEqual(model);
     }
-    expect([...state.holds.heldByLevel(snapshot.levels)]).toEqual([...snapshot.reserved.slice(0, snapshot.levels)]);
+    expect([...state.holds.heldByLevel(snapshot.levels)]).toEqual([
+      ...snapshot.reserved.slice(0, snapshot.levels),
+    ]);
     const seqs = store.ledger.filter((entry) => entry.key.startsWith(`${p}/`)).map((entry) => entry.seq);
     expect(seqs).toEqual(seqs.map((_, i) => i + 1));
   }
@@ -250,7 +274,11 @@ function checkBooks(
 
 test('random commands, failures and expiries: answers and rows are the model’s', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(operation, { maxLength: 60, size: 'max' }), fc.integer({ min: 1, max: 8 }), play),
+    fc.asyncProperty(
+      fc.array(operation, { maxLength: 60, size: 'max' }),
+      fc.integer({ min: 1, max: 8 }),
+      play,
+    ),
     { numRuns: 400 },
   );
 }, 60_000);

@@ -58,32 +58,35 @@ test('holds find what is open and forget what was removed, through growth and re
     .tuple(fc.constantFrom('0', 'f'), fc.nat(40), fc.constantFrom('0', 'a'))
     .map(([a, n, b]) => `${a.repeat(8)}-0000-7000-8000-${n.toString(16).padStart(8, '0')}${b.repeat(4)}`);
   fc.assert(
-    fc.property(fc.array(fc.tuple(id, fc.array(fc.nat(9), { maxLength: 4 })), { maxLength: 400 }), (operations) => {
-      const holds = new Holds();
-      const model = new Map<string, number[]>();
-      for (const [id, quantities] of operations) {
-        const slot = holds.find(id);
-        expect(slot !== NONE).toBe(model.has(id));
-        if (slot === NONE) {
-          const added = holds.add(id, 'held', 1, 2, 3, `ref ${id}`);
-          quantities.forEach((quantity, line) => holds.addLine(added, line, line, quantity));
-          model.set(id, quantities);
-        } else {
-          holds.remove(slot);
-          model.delete(id);
+    fc.property(
+      fc.array(fc.tuple(id, fc.array(fc.nat(9), { maxLength: 4 })), { maxLength: 400 }),
+      (operations) => {
+        const holds = new Holds();
+        const model = new Map<string, number[]>();
+        for (const [id, quantities] of operations) {
+          const slot = holds.find(id);
+          expect(slot !== NONE).toBe(model.has(id));
+          if (slot === NONE) {
+            const added = holds.add(id, 'held', 1, 2, 3, `ref ${id}`);
+            quantities.forEach((quantity, line) => holds.addLine(added, line, line, quantity));
+            model.set(id, quantities);
+          } else {
+            holds.remove(slot);
+            model.delete(id);
+          }
         }
-      }
-      expect(holds.count).toBe(model.size);
-      const held = [0, 0, 0, 0];
-      for (const [id, quantities] of model) {
-        const slot = holds.find(id);
-        expect([holds.idOf(slot), holds.reference(slot)]).toEqual([id, `ref ${id}`]);
-        quantities.forEach((quantity, line) => {
-          held[line] += quantity;
-        });
-      }
-      expect([...holds.heldByLevel(4)]).toEqual(held);
-    }),
+        expect(holds.count).toBe(model.size);
+        const held = [0, 0, 0, 0];
+        for (const [id, quantities] of model) {
+          const slot = holds.find(id);
+          expect([holds.idOf(slot), holds.reference(slot)]).toEqual([id, `ref ${id}`]);
+          quantities.forEach((quantity, line) => {
+            held[line] += quantity;
+          });
+        }
+        expect([...holds.heldByLevel(4)]).toEqual(held);
+      },
+    ),
   );
 });
 
@@ -92,32 +95,29 @@ test('a wheel fires each slot once, in its tick, over minutes, days and years', 
   const delay = fc.oneof(fc.nat(500), fc.nat(60_000), fc.nat(40 * 86_400_000), fc.nat(2 ** 38));
   const step = fc.oneof(fc.nat(200), fc.nat(20_000), fc.nat(5_000_000), fc.nat(30 * 86_400_000));
   fc.assert(
-    fc.property(
-      fc.array(fc.tuple(fc.nat(30), fc.option(delay), step), { maxLength: 60 }),
-      (operations) => {
-        let now = start;
-        const wheel = new Wheel(now);
-        const due = new Map<number, number>();
-        const advance = (by: number): void => {
-          now += by;
-          for (let slot = wheel.takeDue(now); slot !== NONE; slot = wheel.takeDue(now)) {
-            expect(due.get(slot)).toBeLessThanOrEqual(now);
-            due.delete(slot);
-          }
-          for (const at of due.values()) expect(at + WHEEL_TICK_MS).toBeGreaterThan(now);
-        };
-        for (const [slot, after, by] of operations) {
-          if (after === null) {
-            wheel.remove(slot);
-            due.delete(slot);
-          } else {
-            wheel.set(slot, now + after);
-            due.set(slot, now + after);
-          }
-          advance(by);
+    fc.property(fc.array(fc.tuple(fc.nat(30), fc.option(delay), step), { maxLength: 60 }), (operations) => {
+      let now = start;
+      const wheel = new Wheel(now);
+      const due = new Map<number, number>();
+      const advance = (by: number): void => {
+        now += by;
+        for (let slot = wheel.takeDue(now); slot !== NONE; slot = wheel.takeDue(now)) {
+          expect(due.get(slot)).toBeLessThanOrEqual(now);
+          due.delete(slot);
         }
-      },
-    ),
+        for (const at of due.values()) expect(at + WHEEL_TICK_MS).toBeGreaterThan(now);
+      };
+      for (const [slot, after, by] of operations) {
+        if (after === null) {
+          wheel.remove(slot);
+          due.delete(slot);
+        } else {
+          wheel.set(slot, now + after);
+          due.set(slot, now + after);
+        }
+        advance(by);
+      }
+    }),
     { numRuns: 60 },
   );
 });

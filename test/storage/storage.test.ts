@@ -1,0 +1,270 @@
+/** The statements against a real Postgres: what they write, what they refuse, what a start reads back. */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { systemClock } from '../../src/clock.ts';
+import { ReservationIds } from '../../src/reservations/id.ts';
+import { type CommitStore, openCommitStore } from '../../src/storage/commit-store.ts';
+import { openDatabase, type Sql } from '../../src/storage/database.ts';
+import { findReservation } from '../../src/storage/find-reservation.ts';
+import { DatabaseRefused, prepareDatabase } from '../../src/storage/migrate.ts';
+import { takePartitions } from '../../src/storage/take-partitions.ts';
+import type { HoldRequest } from '../../src/wire/messages.ts';
+import { Batch } from '../../src/worker/batch.ts';
+import { type Host, Partition } from '../../src/worker/partition.ts';
+import { recover } from '../../src/worker/recovery.ts';
+import { Locations } from '../../src/worker/snapshot.ts';
+import { startPostgres, type TestDatabase } from '../helpers/postgres.ts';
+
+let database: TestDatabase;
+let sql: Sql;
+let store: CommitStore;
+const ids = new ReservationIds();
+const host = { tellHeld() {}, askHome() {} } as unknown as Host;
+const noAnswer = (): void => {};
+
+beforeAll(async () => {
+  database = await startPostgres();
+  await prepareDatabase(database.spec, 4);
+  sql = openDatabase(database.spec, 'test', 2);
+  store = openCommitStore(database.spec, 'test lane');
+}, 30_000);
+
+afterAll(async () => {
+  await store?.close();
+  await sql?.end({ timeout: 1 });
+  await database?.stop();
+}, 30_000);
+
+beforeEach(async () => {
+  await sql`truncate holdfast.stock_level, holdfast.reservation, holdfast.ledger`;
+  await sql`update holdfast.partition set epoch = 0, commit_seq = 0, ledger_seq = 0`;
+});
+
+let batchNumber = 0;
+const newBatch = (): Batch => new Batch(++batchNumber);
+
+async function owned(numbers: number[]): Promise<Partition[]> {
+  const locations = new Locations();
+  const partitions = numbers.map((number) => new Partition(number, locations, host, systemClock.now()));
+  await recover(sql, partitions, systemClock);
+  return partitions;
+}
+
+function put(partition: Partition, batch: Batch, sku: string, onHand: number, location = 'dc1'): void {
+  const to = { partition: partition.partition, deadline: Infinity };
+  partition.decide(batch, systemClock.now(), { kind: 'put-level', ...to, sku, location, onHand }, noAnswer);
+}
+
+function hold(partition: Partition, batch: Batch, skus: string[], more: Partial<HoldRequest> = {}): string {
+  const now = systemClock.now();
+  const home = more.home ?? partition.partition;
+  const id = more.id ?? ids.next(now, home);
+  partition.decide(
+    batch,
+    now,
+    {
+      kind: 'hold',
+      partition: partition.partition,
+      deadline: Infinity,
+      id,
+      role: 'decide',
+      home,
+      participants: [],
+      createdAt: now,
+      expiresAt: now + 60_000,
+      strategy: 'most-available',
+      locations: [],
+      lines: skus.map((sku, line) => ({ line, sku, quantity: 1 })),
+      ...more,
+    },
+    noAnswer,
+  );
+  return id;
+}
+
+async function commit(batch: Batch): Promise<void> {
+  batch.seal();
+  await store.commit(batch.rows);
+  batch.landed();
+}
+
+const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => 'committed',
+    (error) => error.code ?? error,
+  );
+
+test('a commit writes levels, reservations and ledger, and advances the partition, in one statement', async () => {
+  const [partition] = await owned([1]);
+  const first = newBatch();
+  put(partition, first, 'A "quoted", {braced} \\ Größe', 5, 'Köln NULL');
+  put(partition, first, 'NULL', 7);
+  await commit(first);
+  const second = newBatch();
+  const id = hold(partition, second, ['NULL', 'NULL'], { reference: 'order "1", \\n' });
+  put(partition, second, 'NULL', 9);
+  await commit(second);
+  expect(
+    await sql`select level, sku, location, on_hand, reserved, version from holdfast.stock_level order by level`.values(),
+  ).toEqual([
+    [0, 'A "quoted", {braced} \\ Größe', 'Köln NULL', 5, 0, 1],
+    [1, 'NULL', 'dc1', 9, 2, 4],
+  ] as never);
+  expect(
+    await sql`select seq, level, kind::text, on_hand_delta, reserved_delta, reservation from holdfast.ledger order by seq`.values(),
+  ).toEqual([
+    [1, 0, 'counted', 5, 0, null],
+    [2, 1, 'counted', 7, 0, null],
+    [3, 1, 'held', 0, 1, id],
+    [4, 1, 'held', 0, 1, id],
+    [5, 1, 'counted', 2, 0, null],
+  ] as never);
+  expect(
+    await sql`select epoch, commit_seq, ledger_seq from holdfast.partition where partition = 1`.values(),
+  ).toEqual([[1, 2, 5]] as never);
+  expect(await findReservation(sql, 1, id)).toMatchObject({
+    id,
+    status: 'held',
+    reference: 'order "1", \\n',
+    lines: [0, 1].map((line) => ({
+      line,
+      sku: 'NULL',
+      quantity: 1,
+      allocations: [{ location: 'dc1', quantity: 1 }],
+    })),
+  });
+});
+
+test('of two owners of a partition exactly one commits, and the other writes nothing', async () => {
+  const [old, oldNeighbour] = await owned([1, 2]);
+  const batch = newBatch();
+  put(old, batch, 'A', 5);
+  put(oldNeighbour, batch, 'B', 5);
+  await commit(batch);
+  const [successor] = await owned([1]);
+  const late = newBatch();
+  hold(old, late, ['A']);
+  hold(oldNeighbour, late, ['B']);
+  late.seal();
+  expect(await codeOf(store.commit(late.rows))).toBe('HF001');
+  expect(store.failureKind(await store.commit(late.rows).catch((error) => error))).toBe('fenced');
+  expect(await sql`select count(*)::int from holdfast.reservation`.values()).toEqual([[0]] as never);
+  const own = newBatch();
+  hold(successor, own, ['A']);
+  await commit(own);
+  expect(await sql`select sum(reserved)::int from holdfast.stock_level`.values()).toEqual([[1]] as never);
+});
+
+test('a commit that landed cannot land again, and one whose predecessor is missing cannot land', async () => {
+  const [partition] = await owned([1]);
+  const first = newBatch();
+  put(partition, first, 'A', 5);
+  first.seal();
+  const second = newBatch();
+  hold(partition, second, ['A']);
+  second.seal();
+  expect(await codeOf(store.commit(second.rows))).toBe('HF001');
+  expect(await codeOf(store.commit(first.rows))).toBe('committed');
+  expect(await codeOf(store.commit(first.rows))).toBe('HF001');
+  expect(await codeOf(store.commit(second.rows))).toBe('committed');
+  expect(await codeOf(store.commit(second.rows))).toBe('HF001');
+  expect(await sql`select count(*)::int from holdfast.ledger`.values()).toEqual([[2]] as never);
+});
+
+test('two commits sent one behind the other on a lane both land, in order', async () => {
+  const [partition] = await owned([1]);
+  const batches = Array.from({ length: 20 }, (_, i) => {
+    const batch = newBatch();
+    put(partition, batch, 'A', i + 1);
+    batch.seal();
+    return batch;
+  });
+  await Promise.all(batches.map((batch) => store.commit(batch.rows)));
+  expect(await sql`select on_hand, version from holdfast.stock_level`.values()).toEqual([[20, 20]] as never);
+});
+
+test('what a start reads back is what was in memory', async () => {
+  const sku = fc.constantFrom('A', 'B', 'C', 'D');
+  const operation = fc.tuple(fc.nat(2), fc.nat(3), fc.array(sku, { minLength: 1, maxLength: 3 }), fc.nat(20));
+  await fc.assert(
+    fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 40 }), async (operations) => {
+      await sql`truncate holdfast.stock_level, holdfast.reservation, holdfast.ledger`;
+      const partitions = await owned([0, 1, 2]);
+      const held: { partition: Partition; id: string }[] = [];
+      for (const [which, what, skus, number] of operations) {
+        const batch = newBatch();
+        const partition = partitions[which];
+        if (what === 0) put(partition, batch, skus[0], number, skus.at(-1));
+        else if (what === 3 && held.length > 0) {
+          const { partition: owner, id } = held.splice(number % held.length, 1)[0];
+          owner.decide(
+            batch,
+            systemClock.now(),
+            { kind: 'cancel', partition: owner.partition, deadline: Infinity, id },
+            noAnswer,
+          );
+        } else {
+          const id = hold(partition, batch, skus, { reference: number % 2 ? `order ${number}` : undefined });
+          if (partition.holds.find(id) >= 0) held.push({ partition, id });
+        }
+        if (!batch.empty) await commit(batch);
+      }
+      const again = await owned([0, 1, 2]);
+      expect(again.map(dump)).toEqual(partitions.map(dump));
+      expect(again.map(({ epoch }) => epoch)).toEqual(partitions.map(({ epoch }) => epoch + 1));
+    }),
+    { numRuns: 25 },
+  );
+}, 60_000);
+
+function dump({ snapshot, holds, commitSeq, ledgerSeq }: Partition): unknown {
+  return {
+    commitSeq,
+    ledgerSeq,
+    levels: Array.from({ length: snapshot.levels }, (_, level) => snapshot.read(level)),
+    held: [...holds.heldByLevel(snapshot.levels)],
+    count: holds.count,
+  };
+}
+
+test('a part whose home decided, or never will, is told so at the start', async () => {
+  const [home, participant] = await owned([1, 2]);
+  const batch = newBatch();
+  put(home, batch, 'A', 5);
+  put(participant, batch, 'B', 5);
+  const decided = hold(home, batch, ['A'], { participants: [2] });
+  hold(participant, batch, ['B'], { role: 'try', home: 1, id: decided });
+  const undecided = hold(participant, batch, ['B'], {
+    role: 'try',
+    home: 1,
+    id: ids.next(systemClock.now(), 1),
+  });
+  const cancelled = hold(home, batch, ['A'], { participants: [2] });
+  hold(participant, batch, ['B'], { role: 'try', home: 1, id: cancelled });
+  await commit(batch);
+  await sql`update holdfast.reservation set status = 'cancelled' where id = ${cancelled} and partition = 1`;
+
+  const [again] = await (async () => {
+    const partition = new Partition(2, new Locations(), host, systemClock.now());
+    const unsettled = await recover(sql, [partition], systemClock);
+    expect(unsettled).toEqual([{ partition: 1, id: cancelled, decision: 'cancelled', participant: 2 }]);
+    return [partition];
+  })();
+  expect(again.holds.state(again.holds.find(decided))).toBe('decided');
+  expect(again.holds.state(again.holds.find(undecided))).toBe('trying');
+
+  const homeAgain = new Partition(1, new Locations(), host, systemClock.now());
+  expect(await recover(sql, [homeAgain], systemClock)).toEqual([
+    { partition: 1, id: cancelled, decision: 'cancelled', participant: 2 },
+  ]);
+  expect(homeAgain.holds.participants(homeAgain.holds.find(decided))).toEqual([2]);
+});
+
+test('the number of partitions is the database’s, and taking twice raises the epoch twice', async () => {
+  expect(await prepareDatabase(database.spec, 8).catch((error) => error)).toBeInstanceOf(DatabaseRefused);
+  await prepareDatabase(database.spec, 4);
+  await takePartitions(sql, [3]);
+  expect(await takePartitions(sql, [3])).toEqual([
+    { partition: 3, epoch: 2, commitSeq: 0, ledgerSeq: 0 },
+  ] as never);
+});
