@@ -98,7 +98,7 @@ export const PROBLEMS = [
     code: 'unsupported-media-type',
     status: 415,
     title: 'Unsupported media type',
-    explanation: 'Send the body as application/json.',
+    explanation: 'Bodies are JSON in UTF-8. Send Content-Type: application/json. Nothing was changed.',
   },
   {
     code: 'not-found',
