@@ -7,15 +7,9 @@
  */
 import { LINK_REQUESTS_MAX } from '../limits.ts';
 import { MalformedFrame, Reader } from './bytes.ts';
+import { decodeReply, decodeRequest, encodeReply, encodeRequest } from './codec.ts';
 import { FrameDecoder, Outbox } from './frames.ts';
-import {
-  decodeReply,
-  decodeRequest,
-  encodeReply,
-  encodeRequest,
-  type Reply,
-  type Request,
-} from './messages.ts';
+import type { Reply, Request } from './messages.ts';
 
 const RECONNECT_MS_MIN = 10;
 const RECONNECT_MS_MAX = 250;

@@ -5,7 +5,8 @@
 import { MAILBOX_COMMANDS_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Batch } from './batch.ts';
-import type { CallerCommand, OwnCommand, Partition } from './partition.ts';
+import type { CallerCommand, Partition } from './partition.ts';
+import type { OwnCommand } from './state.ts';
 
 interface Letter {
   command: CallerCommand | OwnCommand;

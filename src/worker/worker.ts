@@ -17,11 +17,14 @@ import { findReservation } from '../storage/find-reservation.ts';
 import { type Answer, listen } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
 import { Actor } from './actor.ts';
+import { getReservation } from './decide-close.ts';
+import { getLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
-import { type Host, Partition } from './partition.ts';
+import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
 import { recover } from './recovery.ts';
 import { Locations } from './snapshot.ts';
+import type { Host } from './state.ts';
 
 /** The exit code of a worker that another owner has fenced off; its supervisor starts a new one. */
 const EXIT_FENCED = 3;
@@ -73,9 +76,9 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     }
     switch (request.kind) {
       case 'get-levels':
-        return actor.partition.getLevels(request, answer);
+        return getLevels(actor.partition, request, answer);
       case 'get-reservation':
-        return actor.partition.getReservation(request.id, answer);
+        return getReservation(actor.partition, request.id, answer);
       default:
         return actor.receive(request, answer);
     }

@@ -20,7 +20,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 async function framesOf(texts: string[]): Promise<Uint8Array> {
   const pipe = new Pipe();
   const outbox = new Outbox(pipe);
-  texts.forEach((text, i) => outbox.put(i, (writer) => writer.longText(text)));
+  for (const [i, text] of texts.entries()) outbox.put(i, (writer) => writer.longText(text));
   await turn();
   return new Uint8Array(pipe.taken);
 }

@@ -3,15 +3,8 @@ import fc from 'fast-check';
 import { PROBLEMS } from '../../src/reservations/outcomes.ts';
 import { STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
 import { MalformedFrame, Reader, Writer } from '../../src/wire/bytes.ts';
-import {
-  decodeReply,
-  decodeRequest,
-  encodeReply,
-  encodeRequest,
-  OUTCOMES,
-  type Reply,
-  type Request,
-} from '../../src/wire/messages.ts';
+import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../src/wire/codec.ts';
+import { OUTCOMES, type Reply, type Request } from '../../src/wire/messages.ts';
 
 const id = fc.uuid({ version: 7 });
 const time = fc.integer({ min: 1, max: 4e12 });

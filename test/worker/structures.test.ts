@@ -68,7 +68,7 @@ test('holds find what is open and forget what was removed, through growth and re
           expect(slot !== NONE).toBe(model.has(id));
           if (slot === NONE) {
             const added = holds.add(id, 'held', 1, 2, 3, `ref ${id}`);
-            quantities.forEach((quantity, line) => holds.addLine(added, line, line, quantity));
+            for (const [line, quantity] of quantities.entries()) holds.addLine(added, line, line, quantity);
             model.set(id, quantities);
           } else {
             holds.remove(slot);

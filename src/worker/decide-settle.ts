@@ -1,0 +1,114 @@
+/**
+ * What keeps the partitions of a reservation of one mind: participants hold until they are told; one
+ * that has heard nothing asks the home; a home without a record writes down that there will never be
+ * one, and says so. (Try, confirm/cancel: Pardon and Pautasso, "Atomic distributed transactions: a
+ * RESTful design", WS-REST 2014.)
+ */
+import { TOMBSTONE_MS } from '../limits.ts';
+import type { Status } from '../reservations/types.ts';
+import type { Answer } from '../wire/link.ts';
+import type { AskRequest, Outcome, SettleRequest } from '../wire/messages.ts';
+import { closeAtHome } from './decide-close.ts';
+import { NONE } from './snapshot.ts';
+import type { PartitionState, Turn } from './state.ts';
+import { heldLines } from './views.ts';
+
+/** A participant asks a little after the expiry, since the home will tell it at the expiry. */
+const ASK_AFTER_EXPIRY_MS = 250;
+const ASK_AGAIN_MS = 500;
+
+export function ask(state: PartitionState, turn: Turn, { id }: AskRequest, answer: Answer): void {
+  const slot = state.holds.find(id);
+  if (slot === NONE) {
+    // From here on a late `decide` is refused, whatever the database says.
+    const asked = state.holds.add(id, 'asked', state.partition, turn.now, turn.now);
+    state.wheel.set(asked, turn.now + TOMBSTONE_MS);
+    return state.find(
+      id,
+      (reservation) =>
+        state.host.post(state.partition, { kind: 'asked', id, outcome: reservation?.status, answer }),
+      (reply) => {
+        state.host.post(state.partition, { kind: 'forget', id });
+        answer(reply);
+      },
+    );
+  }
+  const is = state.holds.state(slot);
+  if (is === 'asked') return answer({ kind: 'problem', code: 'partition-unavailable' });
+  if (is === 'held' && state.holds.expiresAt[slot] <= turn.now) {
+    closeAtHome(state, turn, slot, 'expired');
+    return answerOutcome(state, answer, 'expired', 0);
+  }
+  if (is === 'held') return answerOutcome(state, answer, 'held', state.holds.expiresAt[slot]);
+  if (is === 'never') return answerOutcome(state, answer, 'never', 0);
+  // Settling: the database has the decision.
+  state.find(
+    id,
+    (found) => answer({ kind: 'outcome', outcome: found?.status ?? 'never', expiresAt: 0 }),
+    answer,
+  );
+}
+
+export function asked(
+  state: PartitionState,
+  turn: Turn,
+  id: string,
+  found: Status | undefined,
+  answer: Answer,
+): void {
+  const slot = state.holds.find(id);
+  // The database took so long that the wheel has dropped the mark.
+  if (slot === NONE) return state.refuse(answer, 'partition-unavailable');
+  if (found !== undefined) {
+    state.forget(id);
+    return answerOutcome(state, answer, found, 0);
+  }
+  state.change(turn);
+  state.holds.setState(slot, 'never');
+  const { now } = turn;
+  turn.batch.reservation(state.partition, 'never', id, state.partition, now, now, undefined, [], '{}');
+  answerOutcome(state, answer, 'never', 0);
+}
+
+export function settle(
+  state: PartitionState,
+  turn: Turn,
+  { id, outcome, expiresAt }: SettleRequest,
+  answer: Answer,
+): void {
+  const slot = state.holds.find(id);
+  const is = slot === NONE ? undefined : state.holds.state(slot);
+  if (is !== 'trying' && is !== 'decided') {
+    return state.whenDurable(() => answer({ kind: 'settled', lines: [] }));
+  }
+  const lines = heldLines(state, slot);
+  if (outcome === 'held') {
+    state.holds.setState(slot, 'decided');
+    state.holds.expiresAt[slot] = expiresAt;
+    state.wheel.set(slot, expiresAt + ASK_AFTER_EXPIRY_MS);
+  } else {
+    state.release(turn, slot, outcome);
+    state.drop(slot);
+  }
+  state.whenDurable(() => answer({ kind: 'settled', lines }));
+}
+
+/** The time has come: to expire at the home, to ask as a participant, to forget what never was. */
+export function cameDue(state: PartitionState, turn: Turn, slot: number): void {
+  switch (state.holds.state(slot)) {
+    case 'held':
+      return closeAtHome(state, turn, slot, 'expired');
+    case 'trying':
+    case 'decided':
+      // Asked again a little later, should the answer not come.
+      state.wheel.set(slot, turn.now + ASK_AGAIN_MS);
+      return state.host.askHome(state.partition, state.holds.home[slot], state.holds.idOf(slot));
+    case 'asked':
+    case 'never':
+      return state.drop(slot);
+  }
+}
+
+function answerOutcome(state: PartitionState, answer: Answer, outcome: Outcome, expiresAt: number): void {
+  state.whenDurable(() => answer({ kind: 'outcome', outcome, expiresAt }));
+}

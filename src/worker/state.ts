@@ -1,0 +1,133 @@
+/**
+ * The state of one partition, and the few ways in which it changes. What is decided is in the
+ * files beside this one (decide-*.ts); they change levels and reservations through this class only, which
+ * sees that every change is in the batch, in the ledger and in the partition's history.
+ *
+ * An answer leaves only when everything that it was computed from is durable; so neither a grant nor a
+ * refusal, nor a read, can be undone by a crash.
+ */
+import type { ProblemCode } from '../reservations/outcomes.ts';
+import type { GrantedLine, Reservation, Status } from '../reservations/types.ts';
+import type { Answer } from '../wire/link.ts';
+import type { Outcome } from '../wire/messages.ts';
+import type { Author, Batch, LedgerKind } from './batch.ts';
+import { Holds } from './holds.ts';
+import { type Locations, NONE, Snapshot } from './snapshot.ts';
+import { Wheel } from './wheel.ts';
+
+/** What a partition can't do alone. */
+export interface Host {
+  /** Queues a command of the partition's own behind those that wait. */
+  post(partition: number, command: OwnCommand): void;
+  /** Asks the home of a reservation what became of it; the answer comes back as a `settle`. */
+  askHome(partition: number, home: number, id: string): void;
+  /** Tells participants that the reservation is held; an answer isn't needed. */
+  tellHeld(participants: number[], id: string, expiresAt: number): void;
+  /** Tells participants of a closing until all have acknowledged it. @returns their lines, if all still had them */
+  settle(participants: number[], id: string, outcome: Outcome): Promise<GrantedLine[] | undefined>;
+  /** Reads a reservation that is not in memory. */
+  find(home: number, id: string): Promise<Reservation | undefined>;
+}
+
+/** Commands that a partition sends to itself, when what it waited for is there. */
+export type OwnCommand =
+  | { kind: 'settled'; id: string }
+  | { kind: 'asked'; id: string; outcome: Status | undefined; answer: Answer }
+  | { kind: 'forget'; id: string };
+
+/** The batch being formed, and the time that its decisions are made at, in milliseconds. */
+export interface Turn {
+  batch: Batch;
+  now: number;
+}
+
+export class PartitionState implements Author {
+  readonly snapshot: Snapshot;
+  readonly holds = new Holds();
+  readonly wheel: Wheel;
+  private lastBatch: Batch | undefined;
+  epoch = 0;
+  commitSeq = 0;
+  ledgerSeq = 0;
+
+  constructor(
+    readonly partition: number,
+    locations: Locations,
+    readonly host: Host,
+    now: number,
+  ) {
+    this.snapshot = new Snapshot(locations);
+    this.wheel = new Wheel(now);
+  }
+
+  /** Must be called before the first change in a batch: it takes the next place in the partition's history. */
+  change({ batch }: Turn): void {
+    if (this.lastBatch === batch) return;
+    this.lastBatch = batch;
+    this.commitSeq++;
+    batch.addAuthor(this);
+  }
+
+  /** A level has changed: by how much, why, and for which reservation. */
+  record(
+    { batch, now }: Turn,
+    level: number,
+    kind: LedgerKind,
+    onHandDelta: number,
+    reservedDelta: number,
+    reservation: string | null,
+    created = false,
+  ): void {
+    this.snapshot.version[level]++;
+    this.snapshot.updatedAt[level] = now;
+    batch.touch(this, level, created);
+    batch.ledger(this, level, kind, onHandDelta, reservedDelta, reservation, now);
+  }
+
+  /** Gives this partition's stock of a reservation back, or takes it off the shelf. */
+  release(turn: Turn, slot: number, outcome: Exclude<Outcome, 'held'>): void {
+    const { snapshot, holds } = this;
+    const id = holds.idOf(slot);
+    this.change(turn);
+    for (let line = holds.firstLine[slot]; line !== NONE; line = holds.nextLine[line]) {
+      const level = holds.lineLevel[line];
+      if (level < 0) continue;
+      const quantity = holds.lineQuantity[line];
+      const sold = outcome === 'confirmed' ? quantity : 0;
+      snapshot.reserved[level] -= quantity;
+      snapshot.onHand[level] -= sold;
+      this.record(turn, level, outcome, -sold, -quantity, id);
+    }
+    turn.batch.closed(this.partition, id, outcome, turn.now);
+  }
+
+  /** Forgets a reservation, if it is there. */
+  forget(id: string): void {
+    const slot = this.holds.find(id);
+    if (slot !== NONE) this.drop(slot);
+  }
+
+  drop(slot: number): void {
+    this.wheel.remove(slot);
+    this.holds.remove(slot);
+  }
+
+  /** Runs once everything that has been decided here is durable. */
+  whenDurable(run: () => void): void {
+    if (this.lastBatch === undefined || this.lastBatch.durable) run();
+    else this.lastBatch.whenDurable(run);
+  }
+
+  refuse(answer: Answer, code: ProblemCode): void {
+    this.whenDurable(() => answer({ kind: 'problem', code }));
+  }
+
+  /** Reads the database once it has everything that was decided here; `failed` gets the problem, if there is one. */
+  find(id: string, found: (reservation: Reservation | undefined) => void, failed: Answer): void {
+    this.whenDurable(() => {
+      this.host
+        .find(this.partition, id)
+        .then(found, () => failed({ kind: 'problem', code: 'partition-unavailable' }));
+    });
+  }
+}
