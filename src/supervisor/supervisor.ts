@@ -19,6 +19,7 @@ import { evenMap } from '../routing/partition-map.ts';
 import { DataFolder } from './data-folder.ts';
 import { EmbeddedPostgres } from './embedded-postgres.ts';
 import { KeptProcess, spawnChild } from './kept-process.ts';
+import { whenLauncherEnds } from './launcher.ts';
 import { endLeftovers } from './leftovers.ts';
 import { requireFreePort } from './port.ts';
 import { StartRefused } from './refusal.ts';
@@ -178,6 +179,7 @@ class Supervisor {
     process.on('SIGINT', obey);
     process.on('SIGTERM', obey);
     if (!hangUpIsIgnored()) process.on('SIGHUP', obey);
+    whenLauncherEnds(obey);
   }
 
   private async unlessStopped<T>(promise: Promise<T>): Promise<T> {

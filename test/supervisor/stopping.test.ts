@@ -35,6 +35,26 @@ test.each([
 );
 
 test(
+  'KILL to the process that `bun run start` is, which can pass nothing on',
+  async () => {
+    const home = await makeHome();
+    const server = await startServer({ home, command: viaPackageScript });
+    try {
+      process.kill(server.pid, 'SIGKILL');
+      await until(
+        () => processesOf(home.dataDir).length === 0,
+        5000,
+        () => JSON.stringify(processesOf(home.dataDir)),
+      );
+    } finally {
+      await server.kill9();
+      await home.remove();
+    }
+  },
+  SLOW_MS,
+);
+
+test(
   'a signal at any moment of the start',
   async () => {
     const home = await makeHome();
