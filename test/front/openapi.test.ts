@@ -1,0 +1,231 @@
+/**
+ * The published document: valid, complete, and true. Real answers of a real server are held against
+ * the schemas that it publishes.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { routes } from '../../src/front/routes.ts';
+import { SCHEMAS } from '../../src/front/schemas.ts';
+import { startServer, type TestServer } from '../helpers/server.ts';
+
+type Json = ReturnType<typeof JSON.parse>;
+interface Operation {
+  operationId: string;
+  summary: string;
+  description: string;
+  tags: string[];
+  parameters: { name: string; in: string; required?: boolean; description?: string; schema: Json }[];
+  requestBody?: { required: boolean; content: Record<string, { schema: Json; examples: Json }> };
+  responses: Record<string, { description: string; headers?: Json; content: Record<string, Json> }>;
+}
+
+let server: TestServer;
+let document: Json;
+let operations: { method: string; path: string; operation: Operation }[];
+beforeAll(async () => {
+  server = await startServer();
+  document = await (await fetch(`${server.url}/swagger/json`)).json();
+  operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
+    Object.entries<Operation>(methods).map(([method, operation]) => ({ method, path, operation })),
+  );
+}, 40_000);
+afterAll(() => server.stop(), 30_000);
+
+test('is valid OpenAPI 3.0', async () => {
+  const result = await new Validator().validate(structuredClone(document));
+  expect(result.errors ?? []).toEqual([]);
+  expect([result.valid, document.openapi]).toEqual([true, '3.0.3']);
+});
+
+test('has every route, described', () => {
+  const served = routes(undefined as never).routes.map(
+    ({ method, path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`,
+  );
+  expect(operations.map(({ method, path }) => `${method.toUpperCase()} ${path}`).sort()).toEqual(
+    served.sort(),
+  );
+  const ids = new Set<string>();
+  for (const { path, operation } of operations) {
+    expect(operation.summary.length).toBeGreaterThan(5);
+    expect(operation.description.length).toBeGreaterThan(20);
+    expect(document.tags.map(({ name }: { name: string }) => name)).toContain(operation.tags[0]);
+    ids.add(operation.operationId);
+    const inPath = operation.parameters.filter((parameter) => parameter.in === 'path');
+    expect(inPath.map(({ name }) => `{${name}}`)).toEqual(path.match(/\{\w+\}/g) ?? []);
+    for (const parameter of operation.parameters) expect(parameter.description).toBeString();
+  }
+  expect(ids.size).toBe(operations.length);
+});
+
+test('has JSON, problems and nothing else', () => {
+  for (const { operation } of operations) {
+    if (operation.requestBody)
+      expect(Object.keys(operation.requestBody.content)).toEqual(['application/json']);
+    for (const [status, { content, description }] of Object.entries(operation.responses)) {
+      expect(description.length).toBeGreaterThan(5);
+      const type = Object.keys(content);
+      const isProblem = Number(status) >= 400 && operation.operationId !== 'readyz';
+      if (isProblem) expect(type).toEqual(['application/problem+json']);
+      if (isProblem)
+        expect(content['application/problem+json'].schema).toEqual({ $ref: '#/components/schemas/Problem' });
+      if (Number(status) < 400) expect(type).toEqual(['application/json']);
+      if (Number(status) < 400) expect(content['application/json'].example).toBeDefined();
+    }
+    expect(Object.keys(operation.responses)).toContain('500');
+    if (operation.requestBody)
+      for (const status of ['400', '408', '413', '415', '422'])
+        expect(operation.responses).toHaveProperty(status);
+  }
+  const text = JSON.stringify(document);
+  expect(text).not.toContain('anyOf');
+  expect(text).not.toContain('multipart');
+  expect(text).not.toContain('"numeric"');
+});
+
+test('shows integers as integers, and headers where they are', () => {
+  const { schemas } = document.components;
+  expect(schemas.PutLevel.properties.onHand).toMatchObject({
+    type: 'integer',
+    minimum: 0,
+    maximum: 2_147_483_647,
+  });
+  expect(schemas.Reserve.properties.lines.items.properties.quantity).toMatchObject({
+    type: 'integer',
+    minimum: 1,
+    maximum: 2_147_483_647,
+  });
+  expect(schemas.Reserve).toMatchObject({ additionalProperties: false, required: ['lines'] });
+  const { put } = document.paths['/v1/stock/{sku}/{location}'];
+  expect(put.responses['201'].headers).toHaveProperty('ETag');
+  expect(put.parameters.map(({ name }: { name: string }) => name)).toEqual(['sku', 'location', 'If-Match']);
+  expect(put.responses['503'].headers).toHaveProperty('Retry-After');
+  expect(document.paths['/v1/reservations'].post.responses['201'].headers).toHaveProperty('Location');
+});
+
+/** What in the value is not as the schema says; a field that the schema does not list is a fault too. */
+function departures(schema: Json, value: Json, at = ''): string[] {
+  if (schema.$ref) return departures(document.components.schemas[schema.$ref.split('/').pop()], value, at);
+  if (schema.enum && !schema.enum.includes(value)) return [`${at}: ${value} is not listed`];
+  switch (schema.type) {
+    case 'object': {
+      if (typeof value !== 'object' || value === null) return [`${at} is not an object`];
+      const missing = (schema.required ?? []).filter((name: string) => !(name in value));
+      return [
+        ...missing.map((name: string) => `${at}/${name} is missing`),
+        ...Object.entries(value).flatMap(([name, field]) =>
+          name in (schema.properties ?? {})
+            ? departures(schema.properties[name], field, `${at}/${name}`)
+            : [`${at}/${name} is not listed`],
+        ),
+      ];
+    }
+    case 'array':
+      return Array.isArray(value)
+        ? value.flatMap((item, i) => departures(schema.items, item, `${at}/${i}`))
+        : [`${at} is not an array`];
+    case 'integer':
+      return Number.isInteger(value) ? [] : [`${at} is not an integer`];
+    case 'string': {
+      if (typeof value !== 'string') return [`${at} is not a string`];
+      const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+      return schema.format === 'date-time' && !time.test(value) ? [`${at} is not a time`] : [];
+    }
+    default:
+      return typeof value === schema.type ? [] : [`${at} is not ${schema.type}`];
+  }
+}
+
+describe('tells the truth', () => {
+  test('every example is as its schema says', () => {
+    const shown = operations.flatMap(({ operation }) => [
+      ...Object.values(operation.requestBody?.content ?? {}),
+      ...Object.values(operation.responses).flatMap(({ content }) => Object.values(content)),
+    ]);
+    expect(shown.length).toBeGreaterThan(40);
+    for (const { schema, example, examples } of shown)
+      for (const value of [example, ...Object.values<Json>(examples ?? {}).map((one) => one.value)])
+        if (value !== undefined) expect(departures(schema, value)).toEqual([]);
+  });
+
+  test('every example of a request is accepted, and every answer is as its schema says', async () => {
+    const answered = new Set<string>();
+    let reservation = '';
+    const call = async (operationId: string, body?: unknown, headers?: Record<string, string>) => {
+      const { method, path, operation } = operations.find(
+        ({ operation }) => operation.operationId === operationId,
+      )!;
+      const filled = path
+        .replace('{sku}', 'MUG-BLUE')
+        .replace('{location}', 'berlin')
+        .replace('{id}', reservation);
+      const response = await fetch(server.url + filled, {
+        method: method.toUpperCase(),
+        headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+        body: body === undefined ? undefined : JSON.stringify(body),
+      });
+      const described = operation.responses[response.status];
+      if (described === undefined) throw new Error(`${operationId} does not list ${response.status}`);
+      const [type] = response.headers.get('content-type')!.split(';');
+      const value: Json = await response.json();
+      expect(departures(described.content[type].schema, value)).toEqual([]);
+      for (const header of Object.keys(described.headers ?? {}))
+        if (response.ok) expect(response.headers.get(header)).toBeString();
+      answered.add(`${operationId} ${response.status}`);
+      return value;
+    };
+    const examples = (operationId: string): Json[] => {
+      const { operation } = operations.find(({ operation }) => operation.operationId === operationId)!;
+      return Object.values<Json>(operation.requestBody!.content['application/json'].examples).map(
+        ({ value }) => value,
+      );
+    };
+
+    await call('getStock');
+    reservation = '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0001';
+    await call('getReservation');
+    await call('createReservation', examples('createReservation')[0]);
+    for (const body of examples('putStockLevel')) await call('putStockLevel', body);
+    await call('putStockLevel', examples('putStockLevel')[0], { 'if-match': '"77"' });
+    await fetch(`${server.url}/v1/stock/MUG-GREEN/berlin`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: '{"onHand":5}',
+    });
+    for (const body of examples('createReservation'))
+      reservation = (await call('createReservation', body)).id;
+    await call('createReservation', { lines: [{ sku: 'MUG-BLUE', quantity: 1000 }] });
+    await call('createReservation', { lines: [{ sku: 'MUG-BLUE', quantity: '1' }] });
+    await call('getReservation');
+    await call('cancelReservation', examples('cancelReservation')[0]);
+    await call('getReservation');
+    await call('getStock');
+    await call('queryStock', { skus: ['MUG-BLUE', 'nothing'] });
+    for (const operationId of ['livez', 'readyz', 'listPartitions']) await call(operationId);
+
+    expect([...answered].sort()).toEqual(
+      [
+        'getStock 404',
+        'getStock 200',
+        'getReservation 404',
+        'getReservation 200',
+        'createReservation 404',
+        'createReservation 201',
+        'createReservation 409',
+        'createReservation 422',
+        'putStockLevel 201',
+        'putStockLevel 200',
+        'putStockLevel 412',
+        'cancelReservation 200',
+        'queryStock 200',
+        'livez 200',
+        'readyz 200',
+        'listPartitions 200',
+      ].sort(),
+    );
+  });
+
+  test('every schema is used', () => {
+    const text = JSON.stringify(document);
+    for (const name of Object.keys(SCHEMAS)) expect(text).toContain(`"#/components/schemas/${name}"`);
+  });
+});
