@@ -1,0 +1,79 @@
+/**
+ * /swagger as a person uses it, in a real browser: the page works with nothing but this server, and
+ * its "Execute" puts stock and makes a reservation.
+ */
+
+import { expect, test } from 'bun:test';
+import { existsSync } from 'node:fs';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { startServer } from '../helpers/server.ts';
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const present = existsSync(CHROMIUM);
+if (!present && !process.env.CI)
+  console.log(`skipped: there is no browser at ${CHROMIUM} (CHROMIUM names another)`);
+/** Where a picture of the page is wanted, for a person to look at. */
+const PICTURE = process.env.SWAGGER_PICTURE;
+
+test.skipIf(!present && !process.env.CI)(
+  'Swagger UI shows every call and tries calls out, without internet',
+  async () => {
+    if (!present) throw new Error(`there is no browser at ${CHROMIUM}; install Debian's package chromium`);
+    const server = await startServer();
+    let browser: Browser | undefined;
+    try {
+      browser = await chromium.launch({
+        executablePath: CHROMIUM,
+        args: [
+          '--no-sandbox',
+          '--disable-gpu',
+          '--disable-quic',
+          '--no-first-run',
+          '--disable-background-networking',
+          '--disable-component-update',
+          '--disable-sync',
+        ],
+      });
+      const page = await browser.newPage({ viewport: { width: 1200, height: 1600 } });
+      const requested: string[] = [];
+      const complaints: string[] = [];
+      page.on('request', (request) => requested.push(request.url()));
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
+      page.on('requestfailed', (request) => complaints.push(`${request.url()} failed`));
+
+      await page.goto(`${server.url}/swagger`);
+      await page.locator('#operations-Stock-putStockLevel').waitFor();
+      expect(await page.locator('.opblock').count()).toBe(9);
+      expect(await page.locator('.title').first().textContent()).toContain('Holdfast');
+
+      expect(await execute(page, 'operations-Stock-putStockLevel')).toBe('201');
+      expect(await execute(page, 'operations-Reservations-createReservation')).toBe('201');
+      if (PICTURE) await page.screenshot({ path: PICTURE, fullPage: true });
+
+      const elsewhere = requested.filter(
+        (url) => !url.startsWith(`${server.url}/`) && !url.startsWith('data:'),
+      );
+      expect(elsewhere).toEqual([]);
+      expect(requested.filter((url) => url.includes('/swagger/')).length).toBeGreaterThanOrEqual(4);
+      expect(complaints).toEqual([]);
+
+      const stock = await (await fetch(`${server.url}/v1/stock/MUG-BLUE`)).json();
+      expect(stock).toMatchObject({ totals: { onHand: 40, reserved: 1 } });
+    } finally {
+      await browser?.close();
+      await server.stop();
+    }
+  },
+  60_000,
+);
+
+/** Opens a call, executes it with the example that is filled in, and gives the status that came back. */
+async function execute(page: Page, id: string): Promise<string> {
+  const call = page.locator(`#${id}`);
+  await call.locator('.opblock-summary-control').click();
+  await call.locator('button.execute').click();
+  const status = call.locator('.live-responses-table .response-col_status').last();
+  await status.waitFor();
+  return ((await status.textContent()) ?? '').trim().slice(0, 3);
+}
