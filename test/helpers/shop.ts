@@ -2,6 +2,7 @@
  * A client of a running server, for tests: spreads its requests over all fronts in turn, so that a
  * reservation is made through one process and cancelled or read through another.
  */
+import { partitionOf } from '../../src/routing/partition-map.ts';
 import type { TestServer } from './server.ts';
 
 export interface Line {
@@ -160,4 +161,20 @@ export function seeded(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+const PARTITIONS = 256;
+const WORKERS = 2;
+
+/** The first `count` names after the prefix whose SKUs the given one of two workers owns, one partition each. */
+export function skusOfWorker(worker: number, prefix: string, count: number): string[] {
+  const skus: string[] = [];
+  const taken = new Set<number>();
+  for (let i = 0; skus.length < count; i++) {
+    const partition = partitionOf(`${prefix}-${i}`, PARTITIONS);
+    if (taken.has(partition) || Math.floor((partition * WORKERS) / PARTITIONS) !== worker) continue;
+    taken.add(partition);
+    skus.push(`${prefix}-${i}`);
+  }
+  return skus;
 }

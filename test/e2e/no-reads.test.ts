@@ -1,0 +1,96 @@
+/**
+ * Invariant I7: in steady state the write path runs no SELECT of stock or reservations. Postgres itself
+ * is the witness: pg_stat_statements, told to count the statements inside of functions too.
+ */
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { type BooksSql, openBooks } from '../helpers/books.ts';
+import { startServer, type TestServer } from '../helpers/server.ts';
+import { forEachAtOnce, type Reservation, Shop, skusOfWorker } from '../helpers/shop.ts';
+
+const SLOW_MS = 60_000;
+const COMMANDS = 1500;
+const embedded = !process.env.DATABASE_URL;
+
+let server: TestServer;
+let shop: Shop;
+let sql: BooksSql;
+
+beforeAll(async () => {
+  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
+  shop = new Shop(server, 2);
+  sql = openBooks(server);
+}, SLOW_MS);
+
+afterAll(async () => {
+  await sql.end();
+  await server.stop();
+});
+
+interface Statement {
+  query: string;
+  calls: number;
+}
+
+async function statements(): Promise<Statement[]> {
+  const rows = await sql<Statement[]>`
+    select s.query, s.calls::float8 as calls from pg_stat_statements s join pg_database d on d.oid = s.dbid
+     where d.datname = current_database()`;
+  return rows.map((row) => ({ ...row }));
+}
+
+/** Reads rows of a table of Holdfast's: names one after `from` or `join`. */
+function reads({ query }: Statement): boolean {
+  return /\b(from|join)\s+(only\s+)?(holdfast\.)?(stock_level|reservation|ledger|partition)\b/i.test(query);
+}
+
+// Another Postgres may not have the module loaded, which takes a restart of that server.
+test.if(embedded)(
+  'thousands of writes read nothing',
+  async () => {
+    await sql.unsafe(`create extension pg_stat_statements`);
+    await sql.unsafe(`alter system set pg_stat_statements.track = 'all'`);
+    await sql`select pg_reload_conf()`;
+    const skus = [...skusOfWorker(0, 'busy', 10), ...skusOfWorker(1, 'busy', 10)];
+    await shop.stockUp(skus, 'berlin', 100_000);
+    await sql`select pg_stat_statements_reset()`;
+
+    const held: Reservation[] = [];
+    await forEachAtOnce(Array.from({ length: COMMANDS }), 128, async (_, i) => {
+      const sku = skus[i % skus.length];
+      const lines = [{ sku, quantity: 1 }];
+      if (i % 3 === 0) lines.push({ sku: skus[(i + 11) % skus.length], quantity: 2 });
+      // Every tenth runs out by itself.
+      const { status, body } = await shop.hold(lines, i % 10 === 0 ? { expiresInSeconds: 1 } : {});
+      expect(status).toBe(201);
+      if (i % 10 !== 0) held.push(body);
+      if (i % 2 === 0) expect((await shop.put(sku, 'berlin', 90_000 + i)).status).toBe(200);
+      // Refusals and reads of levels are answered from memory.
+      if (i % 5 === 0) expect((await shop.hold([{ sku, quantity: 1_000_000 }])).status).toBe(409);
+      if (i % 5 === 0) await shop.levels([sku]);
+    });
+    await forEachAtOnce(held, 128, async ({ id }) => {
+      expect((await shop.cancel(id)).status).toBe(200);
+    });
+    for (let reserved = 1; reserved > 0; await Bun.sleep(50)) {
+      reserved = (await shop.levels(skus)).reduce((sum, level) => sum + level.reserved, 0);
+    }
+
+    const seen = await statements();
+    const calls = (start: string): number =>
+      seen
+        .filter(({ query }) => query.startsWith(start))
+        .reduce((sum, statement) => sum + statement.calls, 0);
+    // The witness was awake, also inside of the function.
+    expect(calls('select holdfast.commit_batch(')).toBeGreaterThan(10);
+    expect(calls('insert into reservation')).toBeGreaterThan(10);
+    expect(calls('update stock_level')).toBeGreaterThan(10);
+    expect(seen.filter(reads)).toEqual([]);
+
+    // And it would have noticed: reading a reservation does ask the database.
+    expect((await shop.read(held[0].id)).status).toBe(200);
+    const afterwards = (await statements()).filter(reads);
+    expect(afterwards.length).toBeGreaterThan(0);
+    expect(afterwards.every(({ query }) => query.includes('holdfast.reservation'))).toBe(true);
+  },
+  SLOW_MS,
+);
