@@ -12,11 +12,10 @@ import { systemClock } from '../clock.ts';
 const POLL_MS = 500;
 
 export function whenLauncherEnds(run: () => void): void {
-  const { npm_lifecycle_event: script, npm_command: command } = process.env;
-  if (script !== 'start') return;
+  if (process.env.npm_lifecycle_event !== 'start') return;
   // The script's parent is `bun run`; under npx, its parent is the shell, or npm itself.
   const launcher = process.ppid;
-  const above = command === 'exec' ? parentOf(launcher) : undefined;
+  const above = isUnderNpx(launcher) ? parentOf(launcher) : undefined;
   const look = (): void => {
     if (process.ppid === launcher && (above === undefined || parentOf(launcher) === above)) {
       systemClock.after(POLL_MS, look);
@@ -25,6 +24,15 @@ export function whenLauncherEnds(run: () => void): void {
     }
   };
   look();
+}
+
+/** `bun run` hides what npx tells its children from its own, so its environment is asked, not ours. */
+function isUnderNpx(launcher: number): boolean {
+  try {
+    return readFileSync(`/proc/${launcher}/environ`, 'utf8').split('\0').includes('npm_command=exec');
+  } catch {
+    return false;
+  }
 }
 
 /** undefined where there is no such process, or the system has no /proc to ask without much ado. */

@@ -34,13 +34,21 @@ test.each([
   SLOW_MS,
 );
 
-test(
-  'KILL to the process that `bun run start` is, which can pass nothing on',
-  async () => {
+test.each([
+  ['KILL to the process that `bun run start` is', viaPackageScript, 'SIGKILL'],
+  // The way npx does it: npm ends the shell under it, and nobody tells what runs under that.
+  [
+    'TERM to a launcher that is npx',
+    ['sh', '-c', 'npm_command=exec "$0" run start; true', process.execPath],
+    'SIGTERM',
+  ],
+] as const)(
+  '%s, which passes nothing on',
+  async (_, command, signal) => {
     const home = await makeHome();
-    const server = await startServer({ home, command: viaPackageScript });
+    const server = await startServer({ home, command: [...command] });
     try {
-      process.kill(server.pid, 'SIGKILL');
+      process.kill(server.pid, signal);
       await until(
         () => processesOf(home.dataDir).length === 0,
         5000,
