@@ -70,7 +70,7 @@ export function problemPage({ code, title, status, explanation, retryAfter }: Pr
     html(
       title,
       PROBLEM_STYLE,
-      `<h1>${escaped(title)}</h1><p><code>${code}</code>, HTTP status ${status}</p><p>${escaped(explanation)}</p>${retry}<p><a href="/problems">All problems</a> · <a href="/swagger">API</a></p>`,
+      `<h1>${escaped(title)}</h1><p><code>${code}</code>, HTTP status ${status}</p><p>${escaped(explanation).replace(/`([^`]+)`/g, '<code>$1</code>')}</p>${retry}<p><a href="/problems">All problems</a> · <a href="/swagger">API</a></p>`,
     ),
   );
 }
