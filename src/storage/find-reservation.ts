@@ -7,6 +7,11 @@ import type { Sql } from './database.ts';
 import { parseIntegers } from './load-partitions.ts';
 import { arrayLiteral } from './take-partitions.ts';
 
+export interface FoundReservation extends Reservation {
+  /** Participants whose rows do not show yet that it is closed: their stock is not back. */
+  unsettled: number[];
+}
+
 interface HomeRow {
   status: Status | 'never';
   createdAt: number;
@@ -14,6 +19,7 @@ interface HomeRow {
   closedAt: number | null;
   reference: string | null;
   participants: string;
+  unsettled: string;
 }
 
 interface LineRow {
@@ -23,17 +29,25 @@ interface LineRow {
   location: string;
 }
 
-/** @returns undefined where the home has no such reservation, or answered `never` */
-export async function findReservation(sql: Sql, home: number, id: string): Promise<Reservation | undefined> {
+/** @returns undefined where the home has no record, `never` where it has said that there will be none */
+export async function findReservation(
+  sql: Sql,
+  home: number,
+  id: string,
+): Promise<FoundReservation | 'never' | undefined> {
   const [row] = await sql<HomeRow[]>`
     select status::text as status, reference, participants::text,
+           case when status = 'held' then '{}' else array(
+             select p.partition from holdfast.reservation p
+              where p.partition = any(h.participants) and p.status = 'held' and p.id = h.id)::text end as unsettled,
            round(extract(epoch from created_at) * 1000)::float8 as "createdAt",
            round(extract(epoch from expires_at) * 1000)::float8 as "expiresAt",
            round(extract(epoch from closed_at) * 1000)::float8 as "closedAt"
-      from holdfast.reservation
+      from holdfast.reservation h
      where partition = ${home} and id = ${id}
        and status in ('held', 'confirmed', 'cancelled', 'expired', 'never')`;
-  if (row === undefined || row.status === 'never') return undefined;
+  if (row === undefined) return undefined;
+  if (row.status === 'never') return 'never';
   const lines = await sql<LineRow[]>`
     select r.lines[i] as line, r.lines[i + 2] as quantity, s.sku, s.location
       from holdfast.reservation r
@@ -50,6 +64,7 @@ export async function findReservation(sql: Sql, home: number, id: string): Promi
     createdAt: row.createdAt,
     expiresAt: row.expiresAt,
     closedAt: row.closedAt ?? undefined,
+    unsettled: parseIntegers(row.unsettled),
   };
 }
 

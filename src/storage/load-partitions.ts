@@ -81,6 +81,22 @@ export async function loadOpen(sql: Sql, partitions: number[], onRow: (row: Open
   );
 }
 
+/** Ids of which these homes have said, since a moment in milliseconds, that there will never be a reservation. */
+export async function loadNever(
+  sql: Sql,
+  homes: number[],
+  since: number,
+  onRow: (row: { partition: number; id: string; at: number }) => void,
+): Promise<void> {
+  await sql<{ partition: number; id: string; at: number }[]>`
+    select partition, id, round(extract(epoch from created_at) * 1000)::float8 as at
+      from holdfast.reservation
+     where partition = any(${arrayLiteral(homes)}::smallint[]) and status = 'never'
+       and created_at > to_timestamp(${since}::float8 / 1000)`.cursor(ROWS_AT_ONCE, (rows) =>
+    rows.forEach(onRow),
+  );
+}
+
 /** Decisions of these homes that a participant's row does not show yet. */
 export async function loadUnsettled(
   sql: Sql,

@@ -34,12 +34,18 @@ export function cancel(state: PartitionState, turn: Turn, { id }: CancelRequest,
 function cancelClosed(state: PartitionState, id: string, answer: Answer): void {
   state.find(
     id,
-    (reservation) => {
-      if (reservation === undefined) return answer({ kind: 'problem', code: 'unknown-reservation' });
-      if (reservation.status === 'cancelled') return answer({ kind: 'reservation', reservation });
+    (found) => {
+      if (found === undefined || found === 'never') {
+        return answer({ kind: 'problem', code: 'unknown-reservation' });
+      }
       // Open in the database and not in memory: between two owners.
-      if (reservation.status === 'held') return answer({ kind: 'problem', code: 'partition-unavailable' });
-      answer({ kind: 'problem', code: `reservation-${reservation.status}` });
+      if (found.status === 'held') return answer({ kind: 'problem', code: 'partition-unavailable' });
+      if (found.status !== 'cancelled') {
+        return answer({ kind: 'problem', code: `reservation-${found.status}` });
+      }
+      // Another cancel is still telling participants; this one too may say so only when the stock is back.
+      const told = found.unsettled.length > 0 && state.host.settle(found.unsettled, id, 'cancelled');
+      void Promise.resolve(told).then(() => answer({ kind: 'reservation', reservation: found }));
     },
     answer,
   );
@@ -82,9 +88,9 @@ function spread(
 export function getReservation(state: PartitionState, id: string, answer: Answer): void {
   state.find(
     id,
-    (reservation) => {
-      if (reservation === undefined) answer({ kind: 'problem', code: 'unknown-reservation' });
-      else answer({ kind: 'reservation', reservation });
+    (found) => {
+      if (found === undefined || found === 'never') answer({ kind: 'problem', code: 'unknown-reservation' });
+      else answer({ kind: 'reservation', reservation: found });
     },
     answer,
   );

@@ -5,12 +5,11 @@
  * RESTful design", WS-REST 2014.)
  */
 import { TOMBSTONE_MS } from '../limits.ts';
-import type { Status } from '../reservations/types.ts';
 import type { Answer } from '../wire/link.ts';
 import type { AskRequest, Outcome, SettleRequest } from '../wire/messages.ts';
 import { closeAtHome } from './decide-close.ts';
 import { NONE } from './snapshot.ts';
-import type { PartitionState, Turn } from './state.ts';
+import type { Found, PartitionState, Turn } from './state.ts';
 import { heldLines } from './views.ts';
 
 /** A participant asks a little after the expiry, since the home will tell it at the expiry. */
@@ -25,8 +24,7 @@ export function ask(state: PartitionState, turn: Turn, { id }: AskRequest, answe
     state.wheel.set(asked, turn.now + TOMBSTONE_MS);
     return state.find(
       id,
-      (reservation) =>
-        state.host.post(state.partition, { kind: 'asked', id, outcome: reservation?.status, answer }),
+      (found) => state.host.post(state.partition, { kind: 'asked', id, outcome: outcomeOf(found), answer }),
       (reply) => {
         state.host.post(state.partition, { kind: 'forget', id });
         answer(reply);
@@ -44,7 +42,7 @@ export function ask(state: PartitionState, turn: Turn, { id }: AskRequest, answe
   // Settling: the database has the decision.
   state.find(
     id,
-    (found) => answer({ kind: 'outcome', outcome: found?.status ?? 'never', expiresAt: 0 }),
+    (found) => answer({ kind: 'outcome', outcome: outcomeOf(found) ?? 'never', expiresAt: 0 }),
     answer,
   );
 }
@@ -53,20 +51,22 @@ export function asked(
   state: PartitionState,
   turn: Turn,
   id: string,
-  found: Status | undefined,
+  found: Outcome | undefined,
   answer: Answer,
 ): void {
   const slot = state.holds.find(id);
   // The database took so long that the wheel has dropped the mark.
   if (slot === NONE) return state.refuse(answer, 'partition-unavailable');
-  if (found !== undefined) {
+  if (found !== undefined && found !== 'never') {
     state.forget(id);
     return answerOutcome(state, answer, found, 0);
   }
-  state.change(turn);
   state.holds.setState(slot, 'never');
-  const { now } = turn;
-  turn.batch.reservation(state.partition, 'never', id, state.partition, now, now, undefined, [], '{}');
+  if (found === undefined) {
+    const { batch, now } = turn;
+    state.change(turn);
+    batch.reservation(state.partition, 'never', id, state.partition, now, now, undefined, [], '{}');
+  }
   answerOutcome(state, answer, 'never', 0);
 }
 
@@ -107,6 +107,10 @@ export function cameDue(state: PartitionState, turn: Turn, slot: number): void {
     case 'never':
       return state.drop(slot);
   }
+}
+
+function outcomeOf(found: Found): Outcome | undefined {
+  return found === 'never' ? found : found?.status;
 }
 
 function answerOutcome(state: PartitionState, answer: Answer, outcome: Outcome, expiresAt: number): void {

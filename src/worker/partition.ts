@@ -4,6 +4,7 @@
  * Decisions are synchronous and in memory: there is no await between reading a level and changing it.
  * Changes go into the batch that is being formed.
  */
+import { TOMBSTONE_MS } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type {
   AskRequest,
@@ -78,5 +79,11 @@ export class Partition extends PartitionState {
     for (let i = 0; i < lines.length; i += 3) this.holds.addLine(slot, lines[i], lines[i + 1], lines[i + 2]);
     for (const participant of participants) this.holds.addParticipant(slot, participant);
     this.wheel.set(slot, times.dueAt);
+  }
+
+  /** Keeps the word of an earlier owner: a `decide` that is still on its way must be refused. */
+  restoreNever(id: string, saidAt: number): void {
+    const slot = this.holds.add(id, 'never', this.partition, saidAt, saidAt);
+    this.wheel.set(slot, saidAt + TOMBSTONE_MS);
   }
 }

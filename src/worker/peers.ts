@@ -14,6 +14,8 @@ const RETRY_MS = 500;
 
 export class Peers {
   private readonly links: (Link | undefined)[];
+  /** Who is being told of what, under `partition id`, so that whoever asks again waits for the same. */
+  private readonly telling = new Map<string, Promise<GrantedLine[]>>();
   private closed = false;
 
   constructor(
@@ -43,8 +45,16 @@ export class Peers {
    * @returns the participants' lines, or undefined if one of them no longer had them
    */
   async settle(participants: number[], id: string, outcome: Outcome): Promise<GrantedLine[] | undefined> {
-    const parts = await Promise.all(participants.map((partition) => this.settleOne(partition, id, outcome)));
+    const parts = await Promise.all(participants.map((partition) => this.tell(partition, id, outcome)));
     return parts.some((lines) => lines.length === 0) ? undefined : parts.flat();
+  }
+
+  private tell(partition: number, id: string, outcome: Outcome): Promise<GrantedLine[]> {
+    const key = `${partition} ${id}`;
+    const told =
+      this.telling.get(key) ?? this.settleOne(partition, id, outcome).finally(() => this.telling.delete(key));
+    this.telling.set(key, told);
+    return told;
   }
 
   private async settleOne(partition: number, id: string, outcome: Outcome): Promise<GrantedLine[]> {

@@ -3,9 +3,16 @@
  * their rows into memory.
  */
 import type { Clock } from '../clock.ts';
+import { TOMBSTONE_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Sql } from '../storage/database.ts';
-import { loadLevels, loadOpen, loadUnsettled, type UnsettledRow } from '../storage/load-partitions.ts';
+import {
+  loadLevels,
+  loadNever,
+  loadOpen,
+  loadUnsettled,
+  type UnsettledRow,
+} from '../storage/load-partitions.ts';
 import { takePartitions } from '../storage/take-partitions.ts';
 import type { Partition } from './partition.ts';
 
@@ -53,6 +60,9 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
         lines,
       );
   });
+  await loadNever(sql, partitions, clock.now() - TOMBSTONE_MS, ({ partition, id, at }) =>
+    byNumber.get(partition)!.restoreNever(id, at),
+  );
   await loadUnsettled(sql, partitions, (row) => unsettled.push(row));
   for (const partition of owned) checkBooks(partition);
   return unsettled;

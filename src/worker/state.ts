@@ -7,13 +7,17 @@
  * refusal, nor a read, can be undone by a crash.
  */
 import type { ProblemCode } from '../reservations/outcomes.ts';
-import type { GrantedLine, Reservation, Status } from '../reservations/types.ts';
+import type { GrantedLine } from '../reservations/types.ts';
+import type { FoundReservation } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Outcome } from '../wire/messages.ts';
 import type { Author, Batch, LedgerKind } from './batch.ts';
 import { Holds } from './holds.ts';
 import { type Locations, NONE, Snapshot } from './snapshot.ts';
 import { Wheel } from './wheel.ts';
+
+/** What the database has of an id at its home. */
+export type Found = FoundReservation | 'never' | undefined;
 
 /** What a partition can't do alone. */
 export interface Host {
@@ -26,13 +30,13 @@ export interface Host {
   /** Tells participants of a closing until all have acknowledged it. @returns their lines, if all still had them */
   settle(participants: number[], id: string, outcome: Outcome): Promise<GrantedLine[] | undefined>;
   /** Reads a reservation that is not in memory. */
-  find(home: number, id: string): Promise<Reservation | undefined>;
+  find(home: number, id: string): Promise<Found>;
 }
 
 /** Commands that a partition sends to itself, when what it waited for is there. */
 export type OwnCommand =
   | { kind: 'settled'; id: string }
-  | { kind: 'asked'; id: string; outcome: Status | undefined; answer: Answer }
+  | { kind: 'asked'; id: string; outcome: Outcome | undefined; answer: Answer }
   | { kind: 'forget'; id: string };
 
 /** The batch being formed, and the time that its decisions are made at, in milliseconds. */
@@ -123,7 +127,7 @@ export class PartitionState implements Author {
   }
 
   /** Reads the database once it has everything that was decided here; `failed` gets the problem, if there is one. */
-  find(id: string, found: (reservation: Reservation | undefined) => void, failed: Answer): void {
+  find(id: string, found: (found: Found) => void, failed: Answer): void {
     this.whenDurable(() => {
       this.host
         .find(this.partition, id)

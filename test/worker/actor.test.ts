@@ -11,8 +11,8 @@ import type { Reply } from '../../src/wire/messages.ts';
 import { Actor } from '../../src/worker/actor.ts';
 import { Lane } from '../../src/worker/lane.ts';
 import { Partition } from '../../src/worker/partition.ts';
-import type { Host } from '../../src/worker/state.ts';
 import { Locations } from '../../src/worker/snapshot.ts';
+import type { Host } from '../../src/worker/state.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { type Fate, MemoryStore } from '../helpers/memory-store.ts';
 
@@ -36,7 +36,7 @@ function build() {
     async find(home, id) {
       const status = store.statuses.get(`${home}/${id}`);
       if (status === undefined) return undefined;
-      return { id, status: status as 'cancelled', lines: [], createdAt: 0, expiresAt: 0 };
+      return { id, status: status as 'cancelled', lines: [], createdAt: 0, expiresAt: 0, unsettled: [] };
     },
   };
   const actors = PARTITIONS.map((number) => {
