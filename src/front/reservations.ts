@@ -58,7 +58,7 @@ function refusal(lines: LineRefusal[]): Response {
 
 function reasonOf({ code, sku, requested, available }: LineRefusal): string {
   return code === 'unknown-sku'
-    ? `SKU ${shown(sku)} has no stock level where this line may be taken from.`
+    ? `no stock was ever set for SKU ${shown(sku)}.`
     : `${requested} of SKU ${shown(sku)} requested, ${available} available.`;
 }
 

@@ -28,7 +28,7 @@ export const PROBLEMS = [
     status: 404,
     title: 'Unknown SKU',
     explanation:
-      'No stock level has ever been set for this SKU (or for this SKU at the location that was asked for). Create it with PUT /v1/stock/{sku}/{location}.',
+      'No stock level has ever been set for this SKU, at any location. Create one with PUT /v1/stock/{sku}/{location}. A known SKU at a location that it was never stocked at is not unknown: nothing of it is available there.',
   },
   {
     code: 'unknown-reservation',
