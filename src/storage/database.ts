@@ -34,6 +34,37 @@ export function openDatabase(spec: DatabaseSpec, name: string, connections = 1):
   return postgres({ ...options, host: socketFolder, port, user, database }) as Sql;
 }
 
+/**
+ * Connections that are replaced when one of them breaks. postgres.js would dial again with the same
+ * one, but forgets neither a query that was given to it between the break and the close, nor bytes it
+ * had not written by then: such a connection never answers again (3.4.9, connection.js, `closed`).
+ */
+export class Connections {
+  private current: Sql;
+
+  constructor(private readonly open: () => Sql) {
+    this.current = open();
+  }
+
+  /** Rejects as the query does; what else was under way over a broken connection is then rejected too. */
+  async use<T>(query: (sql: Sql) => Promise<T>): Promise<T> {
+    const sql = this.current;
+    try {
+      return await query(sql);
+    } catch (error) {
+      if (failureKind(error) === 'ambiguous' && sql === this.current) {
+        this.current = this.open();
+        void sql.end({ timeout: 0 });
+      }
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.current.end({ timeout: 1 });
+  }
+}
+
 /** The SQLSTATE that the commit statement raises when the partition has another owner or another history. */
 export const SQLSTATE_FENCED = 'HF001';
 

@@ -12,7 +12,7 @@ import { COMMIT_LANES, READS_AT_ONCE, WHEEL_TICK_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
-import { openDatabase } from '../storage/database.ts';
+import { Connections, openDatabase } from '../storage/database.ts';
 import { findReservation } from '../storage/find-reservation.ts';
 import { type Answer, listen } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
@@ -39,7 +39,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     openCommitStore(spec.database, `${name} lane ${lane}`),
   );
   const lanes = stores.map((store) => new Lane(store, clock, fail));
-  const reader = openDatabase(spec.database, `${name} reads`, READS_AT_ONCE);
+  const reader = new Connections(() => openDatabase(spec.database, `${name} reads`, READS_AT_ONCE));
   const actors = new Map<number, Actor>();
   let serving = false;
   let draining = false;
@@ -56,7 +56,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       }
     },
     settle: (participants, id, outcome) => peers.settle(participants, id, outcome),
-    find: (home, id) => findReservation(reader, home, id),
+    find: (home, id) => reader.use((sql) => findReservation(sql, home, id)),
   };
 
   async function askHome(partition: number, home: number, id: string): Promise<void> {
@@ -118,11 +118,8 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   );
 
   const startedAt = clock.now();
-  const unsettled = await recover(
-    reader,
-    [...actors.values()].map((actor) => actor.partition),
-    clock,
-  );
+  const owned = [...actors.values()].map((actor) => actor.partition);
+  const unsettled = await reader.use((sql) => recover(sql, owned, clock));
   serving = true;
   for (const { participant, id, decision } of unsettled) void peers.settle([participant], id, decision);
   const ticking = setInterval(() => {
@@ -143,7 +140,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       for (const lane of lanes) lane.close();
       peers.close();
       server.stop();
-      await Promise.all([...stores.map((store) => store.close()), reader.end({ timeout: 1 })]);
+      await Promise.all([...stores.map((store) => store.close()), reader.close()]);
     },
   };
 }
