@@ -11,9 +11,9 @@ import { takePartitions } from '../../src/storage/take-partitions.ts';
 import type { HoldRequest } from '../../src/wire/messages.ts';
 import { Batch } from '../../src/worker/batch.ts';
 import { Partition } from '../../src/worker/partition.ts';
-import type { Host } from '../../src/worker/state.ts';
 import { recover } from '../../src/worker/recovery.ts';
 import { Locations } from '../../src/worker/snapshot.ts';
+import type { Host } from '../../src/worker/state.ts';
 import { startPostgres, type TestDatabase } from '../helpers/postgres.ts';
 
 let database: TestDatabase;
