@@ -34,6 +34,8 @@ export function postgresUser(cluster: string, program: string): PostgresUser | u
   if (locked === undefined) return { uid, gid, prefix: [] };
   const prefix = [
     'setpriv',
+    // Otherwise access(2), with which initdb looks for its programs, ignores the capability.
+    '--securebits=+no_setuid_fixup',
     `--reuid=${uid}`,
     `--regid=${gid}`,
     '--clear-groups',
