@@ -62,8 +62,8 @@ export const SETTINGS: { [Name in keyof Settings]: Setting<Settings[Name]> } = {
     fallback: undefined,
     fallbackText: 'none: an embedded Postgres',
     meaning: 'any Postgres 15 or later',
-    allowed: 'postgres://user:password@host:port/database',
-    read: (text) => (/^postgres(ql)?:\/\/[^\s/?#]\S*$/.test(text) ? text : undefined),
+    allowed: 'postgres://user:password@host:port/database, with user and password percent-encoded',
+    read: (text) => (isDatabaseUrl(text) ? text : undefined),
   },
   dataDir: {
     variable: 'HOLDFAST_DATA_DIR',
@@ -128,7 +128,8 @@ function read<T>(setting: Setting<T>, env: Record<string, string | undefined>): 
   if (text === undefined || text === '') return setting.fallback;
   const value = setting.read(text);
   if (value === undefined) {
-    const shown = setting.variable === 'DATABASE_URL' ? withoutPassword(text) : JSON.stringify(text);
+    // Where it is not well formed, nobody knows which part is the password.
+    const shown = setting.variable === 'DATABASE_URL' ? 'not well formed (not shown)' : JSON.stringify(text);
     throw new WrongSetting(`${setting.variable} is ${shown}; allowed is ${setting.allowed}`);
   }
   return value;
@@ -142,15 +143,20 @@ function wholeNumber(min: number, max: number): (text: string) => number | undef
 }
 
 /**
- * Where a database is, for people to read: everything up to the last `@` and from the first `?` may
- * hold a password, also in a URL that is not well formed, and is left out.
+ * Scheme and user, hosts, database and options of a database's URL. A password with an `@`, `/`, `?` or
+ * `#` that is not percent-encoded would be taken for a host, and end up in messages: refused.
  */
-export function withoutPassword(url: string): string {
-  const scheme = /^[a-z]+:\/\//i.exec(url)?.[0] ?? '';
-  const rest = url.slice(scheme.length);
-  const place = rest.slice(rest.lastIndexOf('@') + 1).replace(/[?#].*$/s, '');
-  if (scheme === '') return '(not shown: it may hold a password)';
-  return scheme + place;
+const DATABASE_URL = /^(postgres(?:ql)?:\/\/(?:[^@/?#\s]*@)?)([^@/?#\s]+)(\/[^@?#\s]*)?(\?[^@#\s]*)?$/;
+
+function isDatabaseUrl(text: string): boolean {
+  const [, before, hosts, path = '', options = ''] = DATABASE_URL.exec(text) ?? [];
+  return hosts?.split(',').every((host) => URL.canParse(before + host + path + options)) ?? false;
+}
+
+/** Where a database is, for people to read: hosts and name, without user, password and options. */
+export function databasePlace(url: string): string {
+  const [, , hosts, path = ''] = DATABASE_URL.exec(url) ?? [];
+  return hosts + path;
 }
 
 /** The table of settings, as --help shows it. */

@@ -12,7 +12,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { systemClock } from '../clock.ts';
-import { readSettings, type Settings, WrongSetting, withoutPassword } from '../config.ts';
+import { databasePlace, readSettings, type Settings, WrongSetting } from '../config.ts';
 import { identify, log } from '../observability/log.ts';
 import type { DatabaseSpec, FrontSpec, WorkerSpec } from '../process.ts';
 import { evenMap } from '../routing/partition-map.ts';
@@ -217,7 +217,7 @@ class Supervisor {
     const database =
       databaseUrl === undefined
         ? `embedded Postgres; psql -h ${run} -U holdfast postgres`
-        : `${withoutPassword(databaseUrl)} (DATABASE_URL)`;
+        : `${databasePlace(databaseUrl)} (DATABASE_URL)`;
     return [
       `Holdfast ${packageJson.version}`,
       '',
