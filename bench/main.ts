@@ -84,17 +84,18 @@ function readOptions(args: string[]): (Options & { results: string }) | 'help' {
   const names = (positionals.length > 0 ? positionals : Object.keys(WORKLOADS)) as WorkloadName[];
   return {
     workloads: names,
-    rounds: wholeNumber('rounds', values.rounds, 100),
-    seconds: wholeNumber('seconds', values.seconds, 600),
-    connections: values.connections.split(',').map((text) => wholeNumber('connections', text, 4096)),
+    rounds: number('rounds', values.rounds, 1, 100),
+    seconds: number('seconds', values.seconds, 0.1, 600, false),
+    connections: values.connections.split(',').map((text) => number('connections', text, 1, 4096)),
     results: values.results,
   };
 }
 
-function wholeNumber(name: string, text: string, max: number): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= 1 && number <= max) return number;
-  throw new Error(`--${name} is ${JSON.stringify(text)}; allowed is a whole number from 1 to ${count(max)}`);
+function number(name: string, text: string, min: number, max: number, whole = true): number {
+  const value = Number(text);
+  if (value >= min && value <= max && (!whole || Number.isInteger(value))) return value;
+  const kind = whole ? 'a whole number' : 'a number';
+  throw new Error(`--${name} is ${JSON.stringify(text)}; allowed is ${kind} from ${min} to ${count(max)}`);
 }
 
 /** Runs until it is done or interrupted, and leaves nothing running either way. */

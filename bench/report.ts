@@ -1,12 +1,14 @@
 /** What is printed: figures, where the CPU time went, and the targets beside what was reached. */
 
 import type { Result } from './results.ts';
-import type { Summary } from './runner.ts';
+import { othersOf, type Summary } from './runner.ts';
 import type { Statement } from './statements.ts';
 import { readsStock } from './statements.ts';
 
 /** From this share of a core on, the generator may be what limits a figure. */
 const GENERATOR_LIMIT = 0.95;
+/** Beyond this share of the machine, something else ran beside the benchmark. */
+const OTHERS_LIMIT = 0.12;
 const TARGETS = ['ceiling', 'holdfast', 'rival'] as const;
 
 export function figures(results: Result[]): string {
@@ -40,10 +42,17 @@ export function figures(results: Result[]): string {
     'p99 ms',
     'not 2xx',
   ];
-  const note = rows.some((row) => row[3].endsWith('*'))
-    ? '\n  * the load generator used a whole core: the server may be able to do more'
-    : '';
-  return table(heads, rows, [0, 2, 8]) + note;
+  const notes: string[] = [];
+  if (rows.some((row) => row[3].endsWith('*')))
+    notes.push('* the load generator used a whole core: the server may be able to do more');
+  const others = Math.max(
+    ...results.flatMap((result) => TARGETS.map((name) => result[name].othersShare ?? 0)),
+  );
+  if (others > OTHERS_LIMIT)
+    notes.push(
+      `! other programs took up to ${Math.round(others * 100)} % of the machine: figures and ratios are not to be relied on`,
+    );
+  return [table(heads, rows, [0, 2, 8]), ...notes.map((note) => `  ${note}`)].join('\n');
 }
 
 export function cpuTable(results: Result[]): string | undefined {
@@ -51,19 +60,14 @@ export function cpuTable(results: Result[]): string | undefined {
     TARGETS.flatMap((target) => {
       const { cpuMicros, generatorShare } = result[target];
       if (cpuMicros === undefined) return [];
-      const { machine, idle, generator, ...parts } = cpuMicros;
-      const sessions = parts['postgres sessions'];
-      const background = parts['postgres background'];
-      const server = parts.front ?? parts.server;
-      const known = server + (parts.worker ?? 0) + sessions + background + generator;
       const columns = [
-        server,
-        parts.worker,
-        sessions,
-        background,
-        generator,
-        Math.max(0, machine - known),
-        idle,
+        cpuMicros.front ?? cpuMicros.server,
+        cpuMicros.worker,
+        cpuMicros['postgres sessions'],
+        cpuMicros['postgres background'],
+        cpuMicros.generator,
+        othersOf(cpuMicros),
+        cpuMicros.idle,
       ];
       return [
         [

@@ -14,6 +14,8 @@ export interface Result {
   rival: Summary;
   /** Connections of the rival's pool: the best of those tried. */
   pool: number;
+  /** Requests per second of each that was tried. */
+  pools: Record<string, number>;
 }
 
 export function appendResults(file: string, circumstances: Circumstances, results: Result[]): void {

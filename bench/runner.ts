@@ -21,6 +21,8 @@ export interface Summary {
   cpuMicros: Cpu | undefined;
   /** Of one core: at 1 the generator, not the server, is the limit. */
   generatorShare: number | undefined;
+  /** Of the machine: what neither server nor generator used, the kernel's own work included. */
+  othersShare: number | undefined;
 }
 
 export class Generator implements AsyncDisposable {
@@ -76,10 +78,16 @@ export function summarize(shots: Measured[]): Summary {
     lost: sum(shots.map(({ lost }) => lost)),
     cpuMicros: cpu && mapValues(cpu, (part) => rounded((part / answers) * 1e6, 1)),
     generatorShare: cpu && rounded(cpu.generator / seconds, 2),
+    othersShare: cpu && rounded(othersOf(cpu) / (cpu.machine + cpu.idle), 2),
   };
 }
 
-export function median(numbers: number[]): number {
+/** What the machine did besides the parts that are known. */
+export function othersOf({ machine, idle: _, ...parts }: Cpu): number {
+  return Math.max(0, machine - sum(Object.values(parts)));
+}
+
+function median(numbers: number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;

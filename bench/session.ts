@@ -39,7 +39,8 @@ interface Target {
   grants: Grants;
 }
 
-const POOLS = [4, 8, 16, 32];
+const POOLS = [4, 16, 32];
+/** At most; none of these takes longer than a run. */
 const POOL_SECONDS = 1;
 const WARM_SECONDS = 2;
 const STATEMENT_SECONDS = 1;
@@ -51,9 +52,9 @@ export const SETUP_SECONDS = 6;
 /** How long it will take, for the progress bar. */
 export function plannedSeconds({ workloads, connections, rounds, seconds }: Options): number {
   const runs = 3 * rounds * (seconds + AROUND_A_RUN_SECONDS);
-  const pools = POOLS.length * (POOL_SECONDS + AROUND_A_RUN_SECONDS);
-  const warm = 2 * (WARM_SECONDS + AROUND_A_RUN_SECONDS);
-  const statements = STATEMENT_SECONDS + AROUND_A_RUN_SECONDS;
+  const pools = POOLS.length * (Math.min(POOL_SECONDS, seconds) + AROUND_A_RUN_SECONDS);
+  const warm = 2 * (Math.min(WARM_SECONDS, seconds) + AROUND_A_RUN_SECONDS);
+  const statements = Math.min(STATEMENT_SECONDS, seconds) + AROUND_A_RUN_SECONDS;
   return SETUP_SECONDS + warm + workloads.length * connections.length * (runs + pools) + statements;
 }
 
@@ -100,8 +101,9 @@ export class Session implements AsyncDisposable {
   async warmUp(): Promise<void> {
     const [connections] = this.options.connections;
     const [workload] = this.options.workloads;
+    const seconds = Math.min(WARM_SECONDS, this.options.seconds);
     for (const target of [this.ceiling, this.holdfast])
-      await this.run(target, workload, connections, WARM_SECONDS, 'warming up');
+      await this.run(target, workload, connections, seconds, 'warming up');
   }
 
   get dataFolder(): string {
@@ -119,16 +121,17 @@ export class Session implements AsyncDisposable {
 
   async statements(): Promise<Statement[]> {
     const { socketFolder, user } = this.server.database();
+    const seconds = Math.min(STATEMENT_SECONDS, this.options.seconds);
     return await statementsDuring(socketFolder, user, async () => {
-      const what = 'which statements run';
-      await this.run(this.holdfast, 'uniform', STATEMENT_CONNECTIONS, STATEMENT_SECONDS, what);
+      await this.run(this.holdfast, 'uniform', STATEMENT_CONNECTIONS, seconds, 'which statements run');
     });
   }
 
   private async measureAt(workload: WorkloadName, connections: number): Promise<Result> {
     const { rounds, seconds } = this.options;
     const where = `${workload}, ${connections} connections`;
-    const pool = await this.bestPool(workload, connections, where);
+    const pools = await this.tryPools(workload, connections, where);
+    const pool = Number(Object.keys(pools).toSorted((a, b) => pools[b] - pools[a])[0]);
     const shots = { ceiling: [] as Measured[], rival: [] as Measured[], holdfast: [] as Measured[] };
     const targets = { ceiling: this.ceiling, rival: this.rivals.get(pool)!, holdfast: this.holdfast };
     for (let round = 1; round <= rounds; round++) {
@@ -145,17 +148,24 @@ export class Session implements AsyncDisposable {
       holdfast: summarize(shots.holdfast),
       rival: summarize(shots.rival),
       pool,
+      pools,
     };
   }
 
-  private async bestPool(workload: WorkloadName, connections: number, where: string): Promise<number> {
-    let best = { pool: POOLS[0], rate: 0 };
+  /** @returns requests per second by the size of the pool */
+  private async tryPools(
+    workload: WorkloadName,
+    connections: number,
+    where: string,
+  ): Promise<Record<string, number>> {
+    const poolSeconds = Math.min(POOL_SECONDS, this.options.seconds);
+    const rates: Record<string, number> = {};
     for (const [pool, rival] of this.rivals) {
       const step = `${where}: rival with a pool of ${pool}`;
-      const { answers, seconds } = await this.run(rival, workload, connections, POOL_SECONDS, step);
-      if (answers / seconds > best.rate) best = { pool, rate: answers / seconds };
+      const { answers, seconds } = await this.run(rival, workload, connections, poolSeconds, step);
+      rates[pool] = Math.round(answers / seconds);
     }
-    return best.pool;
+    return rates;
   }
 
   private async run(

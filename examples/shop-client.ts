@@ -38,8 +38,11 @@ export class ShopClient {
 
   /** @throws NoServer */
   async requireServer(): Promise<void> {
-    const response = await fetch(`${this.url}/readyz`).catch(() => {
-      throw new NoServer(`nothing answers at ${this.url}; start a server with: bun run start`);
+    const signal = AbortSignal.timeout(ANSWERS_WITHIN_MS);
+    const response = await fetch(`${this.url}/readyz`, { signal }).catch(() => {
+      throw new NoServer(
+        `nothing answers at ${this.url}; start a server with: bun run start, or name one with --url`,
+      );
     });
     await response.arrayBuffer();
     if (!response.ok) throw new NoServer(`the server at ${this.url} is not ready (${response.status})`);
