@@ -82,12 +82,14 @@ export class DataFolder {
     if (!found.isDirectory() || (found.uid !== self && self !== 0)) {
       throw new StartRefused(`${run} belongs to somebody else (uid ${found.uid}); remove it`);
     }
-    if (self === 0 && found.uid !== 0 && found.uid !== owner?.uid) {
+    // Whoever the embedded database has run as, when there was one here: with DATABASE_URL there is no owner.
+    const earlier = lstatSync(join(this.path, 'postgres'), { throwIfNoEntry: false })?.uid;
+    if (self === 0 && ![0, owner?.uid, earlier].includes(found.uid)) {
       throw new StartRefused(
         `${run} belongs to uid ${found.uid}, which is not the user of the database; remove it`,
       );
     }
-    if (owner !== undefined) chownSync(run, owner.uid, owner.gid);
+    if (self === 0) chownSync(run, owner?.uid ?? 0, owner?.gid ?? 0);
     chmodSync(run, 0o700);
     return run;
   }
