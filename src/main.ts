@@ -14,7 +14,9 @@ const HELP = `Holdfast reserves inventory and never promises the same unit twice
 Settings, as environment variables:
 `;
 
-const command = process.argv[2] ?? 'serve';
+const [first = 'serve', ...rest] = process.argv.slice(2);
+// `bun run start --help` arrives as `serve --help`; a server takes settings, and no arguments.
+const command = first === 'serve' ? (rest[0] ?? first) : first;
 switch (command) {
   case 'serve': {
     const { serve } = await import('./supervisor/supervisor.ts');
