@@ -29,6 +29,7 @@ export type Placed =
 const SKUS_PER_QUERY = 1000;
 const GIVE_UP_AFTER_MS = 30_000;
 const RETRY_AFTER_MS = 250;
+const ANSWERS_WITHIN_MS = 5000;
 const HARMLESS = new Set(['overloaded', 'partition-unavailable']);
 
 export class NoServer extends Error {}

@@ -25,7 +25,8 @@ export function fallback(routes: readonly Route[]): (request: Request) => Respon
     const { pathname } = new URL(request.url);
     const segments = pathname.split('/');
     const methods = paths.filter((path) => matches(path.segments, segments)).map((path) => path.methods);
-    if (methods.length === 0) return problem('not-found', { detail: 'There is nothing at this path.' });
+    if (methods.length === 0)
+      return problem('not-found', { detail: 'There is nothing at this path; /swagger shows what there is.' });
     const allow = [...new Set(methods.flatMap((some) => [...some]))].sort().join(', ');
     if (request.method === 'OPTIONS') return new Response(null, { status: 204, headers: { allow } });
     return problem('method-not-allowed', {

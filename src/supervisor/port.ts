@@ -21,8 +21,11 @@ export async function requireFreePort(host: string, port: number): Promise<void>
       server.listen({ host, port, exclusive: true }, resolve);
     });
   } catch (error) {
-    const code = codeOf(error);
-    throw new StartRefused(REASONS[code]?.(host, port) ?? `cannot listen on ${host} port ${port}: ${code}`);
+    // A name that cannot be resolved comes without a code.
+    const reason = REASONS[codeOf(error)]?.(host, port);
+    throw new StartRefused(
+      reason ?? `cannot listen at HOST ${host}, PORT ${port}: ${(error as Error).message}`,
+    );
   }
   await new Promise((closed) => server.close(closed));
 }
