@@ -23,11 +23,18 @@ export function cancel(state: PartitionState, turn: Turn, { id }: CancelRequest,
     closedAt: turn.now,
   };
   closeAtHome(state, turn, slot, 'cancelled', (others) => {
-    if (others === undefined) return getReservation(state, id, answer);
+    if (others === undefined) return readCancelled(state, id, answer);
     reservation.lines.push(...others);
     reservation.lines.sort((a, b) => a.line - b.line);
     answer({ kind: 'reservation', reservation });
   });
+}
+
+/** A participant had been told before, and no longer has its lines; the database does. It is cancelled, read or not. */
+function readCancelled(state: PartitionState, id: string, answer: Answer): void {
+  getReservation(state, id, (reply) =>
+    answer(reply.kind === 'problem' ? { kind: 'problem', code: 'outcome-unknown' } : reply),
+  );
 }
 
 /** What is not open here was closed before, or was never there; only the database can tell. */
