@@ -34,7 +34,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([sql.end(), store.close()]);
   await database.stop();
-});
+}, SLOW_MS);
 
 /** The smallest commit there is: only the partition moves on. @param references makes it as large as wanted */
 function nextBatch(references = ''): Batch {

@@ -34,7 +34,7 @@ afterAll(async () => {
   link?.close();
   await sql.end();
   await server.stop();
-});
+}, SLOW_MS);
 
 function ask(id: string): Promise<Reply> {
   return link.ask({ kind: 'ask', partition: home, deadline: deadline(), id });
@@ -111,6 +111,39 @@ test(
       kind: 'problem',
       code: 'partition-unavailable',
     });
+  },
+  SLOW_MS,
+);
+
+test(
+  'a cancel is acknowledged only when every participant has given back, also by the next owner',
+  async () => {
+    const shop = new Shop(server);
+    const [here] = skusOfWorker(0, 'a-home', 1);
+    const [there] = skusOfWorker(1, 'b-participant', 1);
+    await shop.stockUp([here, there], 'berlin', 5);
+    const { body } = await shop.hold([here, there].map((one) => ({ sku: one, quantity: 1 })));
+    const reserved = async (): Promise<number> => (await shop.level(there, 'berlin')).reserved;
+    expect(await reserved()).toBe(1);
+
+    const participant = server.workerPids()[1];
+    process.kill(participant, 'SIGSTOP');
+    try {
+      const first = shop.cancel(body.id);
+      const second = shop.cancel(body.id);
+      expect(await Promise.race([first, second, Bun.sleep(500).then(() => 'neither')])).toBe('neither');
+      expect((await shop.read(body.id)).body.status).toBe('cancelled');
+      await restartWorker();
+      for (const { code } of await Promise.all([first, second])) expect(code).toBe('outcome-unknown');
+      // The front, too, has found the new worker.
+      await until(() => shop.level(here, 'berlin').then(Boolean, () => false), 10_000, server.output);
+      const third = shop.cancel(body.id);
+      expect(await Promise.race([third, Bun.sleep(500).then(() => 'not yet')])).toBe('not yet');
+      process.kill(participant, 'SIGCONT');
+      expect([(await third).status, await reserved()]).toEqual([200, 0]);
+    } finally {
+      process.kill(participant, 'SIGCONT');
+    }
   },
   SLOW_MS,
 );

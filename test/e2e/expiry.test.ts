@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await sql.end();
   await server.stop();
-});
+}, SLOW_MS);
 
 /**
  * Polls until the stock of all SKUs is back.

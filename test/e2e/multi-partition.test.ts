@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await sql.end();
   await server.stop();
-});
+}, SLOW_MS);
 
 async function reservedOf(skus: readonly string[]): Promise<number[]> {
   return (await shop.levels(skus)).map(({ reserved }) => reserved);

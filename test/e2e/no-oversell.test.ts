@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await sql.end();
   await server.stop();
-});
+}, SLOW_MS);
 
 interface Demand {
   lines: Line[];
@@ -138,3 +138,40 @@ test(
   },
   SLOW_MS,
 );
+
+/** A change to the books that nothing of Holdfast would make, and the rule that must notice it. */
+const FORGERIES: Record<string, string> = {
+  'reserved = units of open reservations': `update holdfast.stock_level set reserved = reserved + 1 where sku = 'hot'`,
+  'held units have a level': `
+    update holdfast.reservation set lines = '{0,99999,1}'
+     where (partition, id) = (select partition, id from holdfast.reservation where status = 'held' limit 1)`,
+  'onHand and reserved = sums of the ledger': `
+    update holdfast.ledger set on_hand_delta = on_hand_delta + 1 where seq = 1`,
+  'a ledger without gaps that ends where its partition says': `delete from holdfast.ledger where seq = 2`,
+  'each open reservation took its units once, each closed one gave them back once': `
+    insert into holdfast.ledger
+    select partition, -seq, level, kind, 0, reserved_delta, reservation, at from holdfast.ledger where kind = 'cancelled'`,
+  'one row of a reservation in a partition': `
+    insert into holdfast.reservation
+    select partition, 'never', id, home, created_at, expires_at, closed_at, reference, participants, lines
+      from holdfast.reservation where status = 'held'`,
+  'nothing promised beyond what is there': `update holdfast.stock_level set on_hand = reserved - 1 where sku = 'hot'`,
+  'what the home holds, its participants hold': `
+    delete from holdfast.reservation where status = 'held' and home <> partition`,
+  'what a participant holds, its home holds': `
+    delete from holdfast.reservation where status = 'held' and home = partition`,
+  'a closed reservation is closed alike everywhere': `
+    update holdfast.reservation set status = 'expired' where status = 'cancelled' and home <> partition`,
+};
+
+for (const [rule, forgery] of Object.entries(FORGERIES)) {
+  test(`forged books are noticed: ${rule}`, async () => {
+    const rolledBack = new Error('rolled back');
+    const forged = sql.begin(async (transaction) => {
+      expect((await transaction.unsafe(forgery)).count).toBeGreaterThan(0);
+      expect((await faultsOf(transaction)).join('\n')).toContain(`not "${rule}"`);
+      throw rolledBack;
+    });
+    expect(await forged.catch((error) => error)).toBe(rolledBack);
+  });
+}

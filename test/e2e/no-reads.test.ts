@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await sql.end();
   await server.stop();
-});
+}, SLOW_MS);
 
 interface Statement {
   query: string;

@@ -13,7 +13,7 @@ let server: TestServer | undefined;
 afterAll(async () => {
   await server?.kill9();
   await home?.remove();
-});
+}, SLOW_MS);
 
 test(
   'levels, versions, reservations and expiries outlive a restart',
@@ -39,7 +39,7 @@ test(
     expect(expiredWhole.status).toBe('expired');
     const dueWhileDown = (await shop.hold(all, { expiresInSeconds: 1 })).body;
     const singleDueWhileDown = (await shop.hold(all.slice(4, 5), { expiresInSeconds: 1 })).body;
-    const dueAfterwards = (await shop.hold(all, { expiresInSeconds: 10 })).body;
+    const dueAfterwards = (await shop.hold(all, { expiresInSeconds: 8 })).body;
     const before = await shop.levels([...skus, strange]);
 
     await server.stop();

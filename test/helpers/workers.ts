@@ -93,7 +93,7 @@ export async function startIntruder(server: TestServer): Promise<Intruder> {
   const main = join(REPOSITORY, 'src', 'main.ts');
   const child = Bun.spawn([process.execPath, main, 'worker', '0', server.home.dataDir], {
     env: { ...process.env, HOLDFAST_SPEC: JSON.stringify(spec) },
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 'ignore', 'ignore'],
     serialization: 'json',
     ipc: (message: FromChild) => {
       if (message.type === 'ready') ready.resolve();

@@ -1,0 +1,145 @@
+/**
+ * Invariant I4: two owners of the same partitions, made on purpose. Only the newer one can commit; the
+ * older one ends with code 3 as soon as it tries, and nothing that it decided was ever acknowledged.
+ */
+import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
+import { partitionOf } from '../../src/routing/partition-map.ts';
+import { type BooksSql, decisionsOf, faultsOf, openBooks } from '../helpers/books.ts';
+import { Load } from '../helpers/load.ts';
+import { startServer, type TestServer, until } from '../helpers/server.ts';
+import { Shop, skusOfWorker } from '../helpers/shop.ts';
+import { deadline, holdOf, type Intruder, linkTo, startIntruder } from '../helpers/workers.ts';
+
+const SLOW_MS = 60_000;
+const EXIT_FENCED = 3;
+const UNITS = 30;
+
+let server: TestServer;
+let shop: Shop;
+let sql: BooksSql;
+let intruder: Intruder | undefined;
+
+beforeAll(async () => {
+  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
+  shop = new Shop(server, 2);
+  sql = openBooks(server);
+}, SLOW_MS);
+
+afterEach(async () => {
+  await intruder?.stop();
+  intruder = undefined;
+});
+
+afterAll(async () => {
+  await sql.end();
+  expect(server.output()).not.toContain('invariant broken');
+  expect(server.output()).not.toContain('books do not balance');
+  await server.stop();
+}, SLOW_MS);
+
+/** How often worker 0 was ended by its fence. */
+function fencedEnds(): number {
+  const end = `"child":"worker 0","pid":\\d+,"reason":"it ended with code ${EXIT_FENCED}"`;
+  return server.output().match(new RegExp(end, 'g'))?.length ?? 0;
+}
+
+async function servesAgain(sku: string, endsBefore: number): Promise<void> {
+  await until(() => fencedEnds() === endsBefore + 1, 10_000, server.output);
+  await until(() => shop.level(sku, 'berlin').then(Boolean, () => false), 10_000, server.output);
+}
+
+test(
+  'an epoch that was raised behind the back of its owner',
+  async () => {
+    const [sku] = skusOfWorker(0, 'raised', 1);
+    await shop.stockUp([sku], 'berlin', UNITS);
+    const ends = fencedEnds();
+    await sql`update holdfast.partition set epoch = epoch + 1 where partition = ${partitionOf(sku, 256)}`;
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => shop.hold([{ sku, quantity: 1 }], { reference: 'behind' })),
+    );
+    expect([...new Set(answers.map(({ status, code }) => `${status} ${code}`))]).toEqual([
+      '503 outcome-unknown',
+    ]);
+    await servesAgain(sku, ends);
+    expect((await shop.level(sku, 'berlin')).reserved).toBe(0);
+    expect((await decisionsOf(sql)).filter(({ reference }) => reference === 'behind')).toEqual([]);
+    expect((await shop.hold([{ sku, quantity: UNITS }])).status).toBe(201);
+    expect(fencedEnds()).toBe(ends + 1);
+  },
+  SLOW_MS,
+);
+
+test(
+  'a second owner under load: the first one ends, is started again, and then fences the second one',
+  async () => {
+    const [sku] = skusOfWorker(0, 'second', 1);
+    await shop.stockUp([sku], 'berlin', UNITS);
+    const load = new Load(shop, 'fenced');
+    await load.start();
+    await Bun.sleep(1000);
+    const ends = fencedEnds();
+    intruder = await startIntruder(server);
+    await servesAgain(sku, ends);
+    // The second one still believes that it owns the partition, and says so until it tries to commit.
+    const link = await linkTo(server, intruder.socket);
+    const late = await link.ask(holdOf(sku, { reference: 'by the second' })).catch(() => 'it ended');
+    expect(late).toBe('it ended');
+    expect(await intruder.exited).toBe(EXIT_FENCED);
+    link.close();
+    await Bun.sleep(1000);
+    await load.stop();
+    console.log('a second owner under load:', Object.fromEntries([...load.answers].sort()));
+    expect((await decisionsOf(sql)).filter(({ reference }) => reference === 'by the second')).toEqual([]);
+    await load.check(sql);
+    expect(fencedEnds()).toBe(ends + 1);
+  },
+  SLOW_MS,
+);
+
+test(
+  'an owner that stood still while another one sold everything cannot sell it again',
+  async () => {
+    const [sku] = skusOfWorker(0, 'zombie', 1);
+    const [other] = skusOfWorker(1, 'zombie', 1);
+    await shop.stockUp([sku, other], 'berlin', UNITS);
+    const ends = fencedEnds();
+    const [zombie] = server.workerPids();
+    process.kill(zombie, 'SIGSTOP');
+    const late = Array.from({ length: UNITS }, (_, i) =>
+      shop.hold(
+        i % 2 === 0 ? [{ sku, quantity: 1 }] : [other, sku].map((one) => ({ sku: one, quantity: 1 })),
+        {
+          reference: 'late',
+        },
+      ),
+    );
+    await Bun.sleep(200);
+
+    intruder = await startIntruder(server);
+    const link = await linkTo(server, intruder.socket);
+    const sold = holdOf(sku, { lines: [{ line: 0, sku, quantity: UNITS }], reference: 'sold' });
+    expect((await link.ask(sold)).kind).toBe('granted');
+
+    process.kill(zombie, 'SIGCONT');
+    const answers = await Promise.all(late);
+    expect(answers.map(({ status }) => status).filter((status) => status !== 503)).toEqual([]);
+    await servesAgain(sku, ends);
+    expect((await shop.level(sku, 'berlin')).reserved).toBe(UNITS);
+    expect((await shop.hold([{ sku, quantity: 1 }])).status).toBe(409);
+    expect((await shop.read(sold.id)).body).toMatchObject({ status: 'held', lines: [{ quantity: UNITS }] });
+
+    // Now the second owner is the zombie.
+    const cancel = { kind: 'cancel', partition: sold.partition, deadline: deadline(), id: sold.id } as const;
+    expect(await link.ask(cancel).catch(() => 'it ended')).toBe('it ended');
+    expect(await intruder.exited).toBe(EXIT_FENCED);
+    link.close();
+    expect((await shop.read(sold.id)).body.status).toBe('held');
+
+    expect((await decisionsOf(sql)).filter(({ reference }) => reference === 'late')).toEqual([]);
+    const isFree = async (): Promise<boolean> => (await shop.level(other, 'berlin')).reserved === 0;
+    await until(isFree, 20_000, () => 'units stay reserved for orders that were never made');
+    expect(await faultsOf(sql)).toEqual([]);
+  },
+  SLOW_MS,
+);
