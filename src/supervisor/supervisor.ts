@@ -152,8 +152,9 @@ class Supervisor {
     const cancel = systemClock.after(DRAIN_MS, () => this.kill('the drain takes too long'));
     await Promise.all(this.fronts.map((front) => front.drain()));
     await Promise.all(this.workers.map((worker) => worker.drain()));
-    await this.postgres?.stop();
     cancel();
+    // It has a bound of its own: a checkpoint on a slow disk is worth more time than a hung child.
+    await this.postgres?.stop();
     this.folder.release();
     if (this.code === 0) console.log('stopped');
   }

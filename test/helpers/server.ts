@@ -235,7 +235,12 @@ function fromProc(pid: string, what: 'cmdline' | 'cwd'): string {
 }
 
 function serverEnv(home: Home, env: Record<string, string>): Record<string, string | undefined> {
-  const own = { HOLDFAST_DATA_DIR: home.dataDir, DATABASE_URL: home.databaseUrl };
+  const own = {
+    HOLDFAST_DATA_DIR: home.dataDir,
+    DATABASE_URL: home.databaseUrl,
+    // As under `bun run start`, a server stops when its launcher is gone: also when that is a killed test run.
+    npm_lifecycle_event: 'start',
+  };
   return { ...process.env, ...own, ...env };
 }
 
