@@ -114,6 +114,7 @@ class Supervisor {
 
   /** In a process of its own, because only storage may know Postgres. */
   private async migrate(folder: DataFolder, database: DatabaseSpec): Promise<void> {
+    this.stopping.signal.throwIfAborted();
     const ended = Promise.withResolvers<void>();
     const spec = { database, partitions: this.settings.partitions };
     const child = spawnChild(
