@@ -1,7 +1,7 @@
 /** The database as a commit lane sees it: one connection, with Postgres behind it or a test's double. */
 import type { DatabaseSpec } from '../process.ts';
 import { type BatchRows, commitBatch } from './commit-batch.ts';
-import { Connections, type FailureKind, failureKind, failureText, openDatabase } from './database.ts';
+import { Connections, type FailureKind, failureKind, failureText, openLane } from './database.ts';
 import { type PartitionHead, readPartitions } from './take-partitions.ts';
 
 export interface CommitStore {
@@ -13,7 +13,7 @@ export interface CommitStore {
 }
 
 export function openCommitStore(spec: DatabaseSpec, name: string): CommitStore {
-  const connection = new Connections(() => openDatabase(spec, name));
+  const connection = new Connections(() => openLane(spec, name));
   return {
     commit: (rows) => connection.use((sql) => commitBatch(sql, rows)),
     readPartitions: (partitions) => connection.use((sql) => readPartitions(sql, partitions)),

@@ -1,17 +1,34 @@
 /**
  * Connections to Postgres, and what its errors mean.
  *
- * Session settings: Holdfast's statements touch few rows by primary key, with arrays whose size the
- * planner cannot see. Generic plans over indexes are right for every size, so they are asked for
- * rather than estimated.
+ * Session settings of a commit lane: its statements touch few rows by primary key, with arrays whose
+ * size the planner cannot see, and plans are kept. One made while a table was small must not scan it when it
+ * has grown; so loops over indexes, which are right for every size, are asked for rather than estimated.
  */
 import postgres from 'postgres';
 import type { DatabaseSpec } from '../process.ts';
 
 export type Sql = postgres.Sql<{ bigint: number }>;
 
+const BY_INDEX = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: false,
+  enable_hashjoin: false,
+  enable_mergejoin: false,
+};
+
+/** A connection whose statements find each row by its primary key. */
+export function openLane(spec: DatabaseSpec, name: string): Sql {
+  return openDatabase(spec, name, 1, BY_INDEX);
+}
+
 /** @param name what an operator sees in pg_stat_activity */
-export function openDatabase(spec: DatabaseSpec, name: string, connections = 1): Sql {
+export function openDatabase(
+  spec: DatabaseSpec,
+  name: string,
+  connections = 1,
+  settings: Partial<typeof BY_INDEX> = {},
+): Sql {
   const options: postgres.Options<{ bigint: postgres.PostgresType<number> }> = {
     max: connections,
     fetch_types: false,
@@ -22,9 +39,11 @@ export function openDatabase(spec: DatabaseSpec, name: string, connections = 1):
     onnotice: () => {},
     connection: {
       application_name: `holdfast ${name}`,
-      plan_cache_mode: 'force_generic_plan',
+      // Whatever the server, the database or the role says: a 2xx is durable (invariant I2).
+      synchronous_commit: 'on',
       jit: false,
       search_path: 'holdfast,public',
+      ...settings,
     },
     // Counters and sequence numbers stay far below 2^53, so a double holds them exactly.
     types: { bigint: { to: 20, from: [20], serialize: String, parse: Number } },

@@ -219,13 +219,18 @@ function hashId(a: number, b: number, c: number, d: number): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** Reads the canonical text form of a UUID (RFC 9562, section 4). */
+/** Reads the canonical text form of a UUID (RFC 9562, section 4): 32 hexadecimal digits in lower case, and dashes. */
 function parseId(id: string, into: Uint32Array): void {
-  into[0] = parseInt(id.slice(0, 8), 16);
-  into[1] = parseInt(id.slice(9, 13) + id.slice(14, 18), 16);
-  into[2] = parseInt(id.slice(19, 23) + id.slice(24, 28), 16);
-  into[3] = parseInt(id.slice(28, 36), 16);
+  let word = 0;
+  let digits = 0;
+  for (let i = 0; i < id.length; i++) {
+    const code = id.charCodeAt(i);
+    if (code === DASH) continue;
+    word = (word << 4) | (code > NINE ? code - LETTER_A + 10 : code - ZERO);
+    if ((++digits & 7) === 0) into[(digits >> 3) - 1] = word;
+  }
 }
+const [ZERO, NINE, LETTER_A, DASH] = [48, 57, 97, 45];
 
 function formatId(ids: Uint32Array, at: number): string {
   const hex = (i: number): string => ids[at + i].toString(16).padStart(8, '0');
