@@ -133,10 +133,11 @@ export function statementTable(statements: Statement[]): string {
   const rows = statements.map((statement) => [
     count(statement.calls),
     count(statement.rows),
+    count(Math.round(statement.milliseconds)),
     readsStock(statement) ? 'READS' : '',
     statement.query.replace(/\s+/g, ' ').trim().slice(0, QUERY_CHARACTERS),
   ]);
-  return table(['calls', 'rows', '', 'statement'], rows, [2, 3]);
+  return table(['calls', 'rows', 'ms', '', 'statement'], rows, [3, 4]);
 }
 
 function ratio(rate: number, base: Summary): string {

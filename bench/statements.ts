@@ -8,6 +8,8 @@ export interface Statement {
   query: string;
   calls: number;
   rows: number;
+  /** In all calls together; of a statement that calls a function, what runs within included. */
+  milliseconds: number;
 }
 
 const RELOAD_MS = 300;
@@ -29,7 +31,7 @@ export async function statementsDuring(
     await sql.unsafe('select pg_stat_statements_reset()');
     await work();
     const statements = await sql<Statement[]>`
-      select query, calls::float8, rows::float8 from pg_stat_statements
+      select query, calls::float8, rows::float8, total_exec_time milliseconds from pg_stat_statements
        where dbid = (select oid from pg_database where datname = 'postgres')
        order by calls desc`;
     // Tracking within functions costs time that the measured runs should not pay.

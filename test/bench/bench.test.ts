@@ -120,7 +120,7 @@ test.each([
   ['insert into reservation (id) select u.id from unnest($1) u', false],
   ['select commit_seq from partition', false],
 ])('statements: %s', (query, reads) => {
-  expect(readsStock({ query, calls: 1, rows: 1 })).toBe(reads);
+  expect(readsStock({ query, calls: 1, rows: 1, milliseconds: 1 })).toBe(reads);
 });
 
 function childrenOf(parent: number): { pid: number; command: string }[] {
