@@ -21,7 +21,7 @@ const ASK_AFTER_RECOVERY_MS = 1000;
 
 /**
  * Fills them. @returns decisions that participants may not have heard
- * @throws when the rows contradict each other: a reservation that holds more or less than its level says
+ * Rows that contradict each other are logged, and the server goes on: refusing to start would not mend them.
  */
 export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promise<UnsettledRow[]> {
   const partitions = owned.map(({ partition }) => partition);
