@@ -28,8 +28,8 @@ export const BODY_BYTES_MAX = 1024 * 1024;
 /** Wrong fields that one answer names; a body with more of them is told about the first. */
 export const FAULTS_MAX = 100;
 
-/** One frame between a front and a worker. A SKU with LEVELS_PER_SKU_MAX levels must fit. */
-export const FRAME_BYTES_MAX = 1024 * 1024;
+/** One frame between a front and a worker. A reservation whose every line is split over all levels of its SKU must fit. */
+export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes a link may hold unsent before it refuses more. */
 export const LINK_UNSENT_BYTES_MAX = 16 * 1024 * 1024;
 /** Requests a link may have unanswered before it refuses more. */
@@ -74,7 +74,11 @@ function relate(holds: boolean, relation: string): void {
 relate(PARTITIONS_MAX <= 65_535, 'a partition fits u16');
 relate(LINES_MAX <= 255, 'a line index fits u8');
 relate(KEY_BYTES_MAX <= 255 && REFERENCE_BYTES_MAX <= 255, 'a key length fits u8');
-relate(LEVELS_PER_SKU_MAX * (KEY_BYTES_MAX + 64) < FRAME_BYTES_MAX, 'all levels of a SKU fit a frame');
+relate(LEVELS_PER_SKU_MAX * (2 * KEY_BYTES_MAX + 64) < FRAME_BYTES_MAX, 'all levels of a SKU fit a frame');
+relate(
+  LINES_MAX * (LEVELS_PER_SKU_MAX + 2) * (KEY_BYTES_MAX + 16) < FRAME_BYTES_MAX,
+  'a reservation split over all levels of its SKUs fits a frame',
+);
 relate(BATCH_COMMANDS_MAX <= MAILBOX_COMMANDS_MAX, 'a mailbox can fill a batch');
 relate(LINK_REQUESTS_MAX >= MAILBOX_COMMANDS_MAX, 'a link can fill a mailbox');
 relate(

@@ -48,14 +48,20 @@ export async function findReservation(
        and status in ('held', 'confirmed', 'cancelled', 'expired', 'never')`;
   if (row === undefined) return undefined;
   if (row.status === 'never') return 'never';
+  // Unnested once: a subscript would unpack a long stored array anew for each of its elements.
   const lines = await sql<LineRow[]>`
-    select r.lines[i] as line, r.lines[i + 2] as quantity, s.sku, s.location
-      from holdfast.reservation r
-      cross join generate_series(1, cardinality(r.lines), 3) i
-      join holdfast.stock_level s on s.partition = r.partition and s.level = r.lines[i + 1]
-     where r.partition = any(${arrayLiteral([home, ...parseIntegers(row.participants)])}::smallint[]) and r.id = ${id}
-       and r.status in ('held', 'confirmed', 'cancelled', 'expired', 'never')
-     order by 1, r.partition, i`;
+    select l.line, l.quantity, s.sku, s.location
+      from (select r.partition, (u.n - 1) / 3 as i,
+                   max(u.value) filter (where u.n % 3 = 1) as line,
+                   max(u.value) filter (where u.n % 3 = 2) as level,
+                   max(u.value) filter (where u.n % 3 = 0) as quantity
+              from holdfast.reservation r
+              cross join lateral unnest(r.lines) with ordinality u (value, n)
+             where r.partition = any(${arrayLiteral([home, ...parseIntegers(row.participants)])}::smallint[]) and r.id = ${id}
+               and r.status in ('held', 'confirmed', 'cancelled', 'expired', 'never')
+             group by 1, 2) l
+      join holdfast.stock_level s on s.partition = l.partition and s.level = l.level
+     order by 1, l.partition, l.i`;
   return {
     id,
     status: row.status,
