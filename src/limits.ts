@@ -57,6 +57,9 @@ export const SWEEP_MS = 100;
 export const SETTLE_WAIT_MS = 1000;
 /** How long a front waits for a worker to say how it is. */
 export const STATUS_WAIT_MS = 1000;
+/** How often a worker asks whether the database answers, and how long it takes silence for an answer that is late. */
+export const PING_EVERY_MS = 1000;
+export const PING_WAIT_MS = 1000;
 /** How long a connection without traffic stays open; longer than a load balancer keeps its own. */
 export const IDLE_CONNECTION_SECONDS = 65;
 /** A participant that has heard nothing of a reservation for this long asks its home. */

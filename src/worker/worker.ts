@@ -12,8 +12,9 @@ import { COMMIT_LANES, READS_AT_ONCE, WHEEL_TICK_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
-import { Connections, openDatabase } from '../storage/database.ts';
+import { Connections, failureText, openDatabase } from '../storage/database.ts';
 import { findReservation } from '../storage/find-reservation.ts';
+import { ping } from '../storage/ping.ts';
 import { type Answer, listen } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
 import { Actor } from './actor.ts';
@@ -22,6 +23,7 @@ import { getLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
+import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
@@ -40,6 +42,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   );
   const lanes = stores.map((store) => new Lane(store, clock, fail));
   const reader = new Connections(() => openDatabase(spec.database, `${name} reads`, READS_AT_ONCE));
+  const pulse = new Pulse(() => reader.use(ping), failureText, clock);
   const actors = new Map<number, Actor>();
   let serving = false;
   let draining = false;
@@ -96,7 +99,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     }));
     return {
       worker: spec.worker,
-      databaseProblem: lanes.find((lane) => lane.problem !== undefined)?.problem,
+      databaseProblem: pulse.problem ?? lanes.find((lane) => lane.problem !== undefined)?.problem,
       partitions,
       commits: lanes.reduce((sum, lane) => sum + lane.commits, 0),
       commands: lanes.reduce((sum, lane) => sum + lane.commands, 0),
@@ -122,6 +125,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   const unsettled = await reader.use((sql) => recover(sql, owned, clock));
   serving = true;
   for (const { participant, id, decision } of unsettled) void peers.settle([participant], id, decision);
+  void pulse.beat();
   const ticking = setInterval(() => {
     const now = clock.now();
     for (const actor of actors.values()) actor.wake(now);
@@ -136,6 +140,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     async drain() {
       draining = true;
       clearInterval(ticking);
+      pulse.stop();
       await Promise.all(lanes.map((lane) => lane.drained()));
       for (const lane of lanes) lane.close();
       peers.close();

@@ -1,0 +1,38 @@
+/**
+ * Whether the database answers, asked again and again. A commit on its way to a database that is
+ * silent does not fail, and a worker without work commits nothing: neither would tell /readyz.
+ */
+import type { Clock } from '../clock.ts';
+import { PING_EVERY_MS, PING_WAIT_MS } from '../limits.ts';
+
+export class Pulse {
+  /** What is wrong; undefined while the database answers. */
+  problem: string | undefined;
+  private stopped = false;
+
+  /** @param reasonOf a rejection's text for an operator */
+  constructor(
+    private readonly ping: () => Promise<void>,
+    private readonly reasonOf: (error: unknown) => string,
+    private readonly clock: Clock,
+  ) {}
+
+  /** One ping at a time, however long it takes. */
+  async beat(): Promise<void> {
+    const answered = this.clock.after(PING_WAIT_MS, () => {
+      this.problem = 'the database does not answer';
+    });
+    try {
+      await this.ping();
+      this.problem = undefined;
+    } catch (error) {
+      this.problem = this.reasonOf(error);
+    }
+    answered();
+    if (!this.stopped) this.clock.after(PING_EVERY_MS, () => void this.beat());
+  }
+
+  stop(): void {
+    this.stopped = true;
+  }
+}
