@@ -32,16 +32,34 @@ export interface Allocated {
  * `refused` has every line that could not be granted beside those that could.
  * @param locations where a line without a location may be sourced, in order of preference; empty: anywhere
  */
-export function allocate(stock: Stock, lines: HoldLine[], strategy: Strategy, locations: string[]): Allocated {
+export function allocate(
+  stock: Stock,
+  lines: HoldLine[],
+  strategy: Strategy,
+  locations: string[],
+): Allocated {
   const taken: Taken[] = [];
   const refused: LineRefusal[] = [];
   for (const line of lines) {
     const sku = stock.findSku(line.sku);
     if (sku < 0) {
-      refused.push({ line: line.line, sku: line.sku, code: 'unknown-sku', requested: line.quantity, available: 0 });
+      refused.push({
+        line: line.line,
+        sku: line.sku,
+        code: 'unknown-sku',
+        requested: line.quantity,
+        available: 0,
+      });
       continue;
     }
-    const short = source(stock, sku, line, line.location === undefined ? strategy : 'in-order', locations, taken);
+    const short = source(
+      stock,
+      sku,
+      line,
+      line.location === undefined ? strategy : 'in-order',
+      locations,
+      taken,
+    );
     if (short === undefined) continue;
     refused.push({
       line: line.line,
@@ -102,7 +120,9 @@ function split(stock: Stock, candidates: number[], line: HoldLine, taken: Taken[
 function candidatesOf(stock: Stock, sku: number, line: HoldLine, locations: string[]): number[] {
   if (line.location !== undefined) return [stock.levelAt(sku, line.location)].filter((level) => level >= 0);
   if (locations.length === 0) return stock.levelsOfSku(sku);
-  return [...new Set(locations)].map((location) => stock.levelAt(sku, location)).filter((level) => level >= 0);
+  return [...new Set(locations)]
+    .map((location) => stock.levelAt(sku, location))
+    .filter((level) => level >= 0);
 }
 
 function take(stock: Stock, line: number, level: number, quantity: number, taken: Taken[]): void {
