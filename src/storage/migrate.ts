@@ -24,11 +24,18 @@ export async function prepareDatabase(spec: DatabaseSpec, partitions: number): P
     await within(UNREACHABLE_AFTER_MS, sql`select 1`).catch((error) => {
       throw new DatabaseRefused(`the database at ${describe(spec)} cannot be reached: ${failureText(error)}`);
     });
-    const [{ version, name }] = await sql<{ version: number; name: string }[]>`
-      select current_setting('server_version_num')::integer as version, current_setting('server_version') as name`;
+    const [{ version, name, encoding }] = await sql<{ version: number; name: string; encoding: string }[]>`
+      select current_setting('server_version_num')::integer as version, current_setting('server_version') as name,
+             current_setting('server_encoding') as encoding`;
     if (version < SERVER_VERSION_MIN) {
       throw new DatabaseRefused(
         `the database at ${describe(spec)} is Postgres ${name}; Holdfast needs Postgres 15 or later`,
+      );
+    }
+    // A SKU that the database cannot store would fail the whole batch that it is in.
+    if (encoding !== 'UTF8') {
+      throw new DatabaseRefused(
+        `the database at ${describe(spec)} has the encoding ${encoding}; Holdfast needs UTF8`,
       );
     }
     await sql

@@ -269,3 +269,23 @@ test('the number of partitions is the database’s, and taking twice raises the 
     { partition: 3, epoch: 2, commitSeq: 0, ledgerSeq: 0 },
   ] as never);
 });
+
+test('a database that cannot store every SKU is refused', async () => {
+  const name = `latin_${crypto.randomUUID().replaceAll('-', '')}`;
+  await sql.unsafe(`create database ${name} encoding 'LATIN1' locale 'C' template template0`);
+  try {
+    const { url, ...others } = database.spec;
+    const spec = url === undefined ? { ...others, database: name } : { url: withDatabase(url, name) };
+    const refused = await prepareDatabase(spec, 4).catch((error) => error);
+    expect(refused).toBeInstanceOf(DatabaseRefused);
+    expect(refused.message).toContain('has the encoding LATIN1; Holdfast needs UTF8');
+  } finally {
+    await sql.unsafe(`drop database ${name} with (force)`);
+  }
+});
+
+function withDatabase(url: string, name: string): string {
+  const other = new URL(url);
+  other.pathname = `/${name}`;
+  return other.href;
+}
