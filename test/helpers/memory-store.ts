@@ -31,7 +31,8 @@ export class MemoryStore implements CommitStore {
   fates: Fate[] = [];
 
   constructor(partitions: number[]) {
-    for (const partition of partitions) this.heads.set(partition, { partition, epoch: 1, commitSeq: 0, ledgerSeq: 0 });
+    for (const partition of partitions)
+      this.heads.set(partition, { partition, epoch: 1, commitSeq: 0, ledgerSeq: 0 });
   }
 
   async commit(rows: BatchRows): Promise<void> {
@@ -46,7 +47,8 @@ export class MemoryStore implements CommitStore {
     const { partitions: p, newLevels, levels, reservations: r, closed: c, ledger: g } = rows;
     p.partition.forEach((partition, i) => {
       const head = this.heads.get(partition)!;
-      if (head.epoch !== p.epoch[i] || head.commitSeq !== p.commitSeq[i] - 1) throw new StoreFailure('fenced');
+      if (head.epoch !== p.epoch[i] || head.commitSeq !== p.commitSeq[i] - 1)
+        throw new StoreFailure('fenced');
     });
     p.partition.forEach((partition, i) => {
       const head = { partition, epoch: p.epoch[i], commitSeq: p.commitSeq[i], ledgerSeq: p.ledgerSeq[i] };
