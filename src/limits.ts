@@ -49,6 +49,10 @@ export const READS_AT_ONCE = 2;
 
 /** How long a request may take before its caller is told that the outcome is unknown. */
 export const REQUEST_DEADLINE_MS = 10_000;
+/** How long a lane waits for the answer to a commit before it takes the connection for lost and asks what landed. */
+export const COMMIT_ANSWER_MS = 12_000;
+/** How long a commit waits in Postgres behind another that has its rows. */
+export const LOCK_WAIT_MS = 5000;
 /** How long a request's body may take to arrive. */
 export const BODY_DEADLINE_MS = 10_000;
 /** How often a front looks for what ran out of time: the most by which it gives up too late. */
@@ -66,8 +70,6 @@ export const IDLE_CONNECTION_SECONDS = 65;
 export const ASK_HOME_AFTER_MS = 15_000;
 /** How long a home remembers that a reservation never happened. */
 export const TOMBSTONE_MS = 60_000;
-/** Expiries that one partition handles in one turn of the event loop. */
-export const EXPIRIES_PER_TURN_MAX = 256;
 /** Resolution of the expiry wheel. */
 export const WHEEL_TICK_MS = 64;
 
@@ -89,4 +91,5 @@ relate(
   'a connection outlives the answer that it waits for',
 );
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
+relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
 relate(TOMBSTONE_MS > 2 * REQUEST_DEADLINE_MS, 'a tombstone outlives every command that it must refuse');

@@ -1,4 +1,5 @@
 /** The database as a commit lane sees it: one connection, with Postgres behind it or a test's double. */
+import { COMMIT_ANSWER_MS } from '../limits.ts';
 import type { DatabaseSpec } from '../process.ts';
 import { type BatchRows, commitBatch } from './commit-batch.ts';
 import { Connections, type FailureKind, failureKind, failureText, openLane } from './database.ts';
@@ -15,8 +16,9 @@ export interface CommitStore {
 export function openCommitStore(spec: DatabaseSpec, name: string): CommitStore {
   const connection = new Connections(() => openLane(spec, name));
   return {
-    commit: (rows) => connection.use((sql) => commitBatch(sql, rows)),
-    readPartitions: (partitions) => connection.use((sql) => readPartitions(sql, partitions)),
+    commit: (rows) => connection.use((sql) => commitBatch(sql, rows), COMMIT_ANSWER_MS),
+    readPartitions: (partitions) =>
+      connection.use((sql) => readPartitions(sql, partitions), COMMIT_ANSWER_MS),
     failureKind,
     failureText,
     close: () => connection.close(),

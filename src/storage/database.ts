@@ -6,6 +6,8 @@
  * has grown; so loops over indexes, which are right for every size, are asked for rather than estimated.
  */
 import postgres from 'postgres';
+import { systemClock } from '../clock.ts';
+import { LOCK_WAIT_MS } from '../limits.ts';
 import type { DatabaseSpec } from '../process.ts';
 
 export type Sql = postgres.Sql<{ bigint: number }>;
@@ -15,6 +17,8 @@ const BY_INDEX = {
   enable_seqscan: false,
   enable_hashjoin: false,
   enable_mergejoin: false,
+  // A commit sent again must not queue for ever behind the one that it repeats.
+  lock_timeout: LOCK_WAIT_MS,
 };
 
 /** A connection whose statements find each row by its primary key. */
@@ -65,11 +69,14 @@ export class Connections {
     this.current = open();
   }
 
-  /** Rejects as the query does; what else was under way over a broken connection is then rejected too. */
-  async use<T>(query: (sql: Sql) => Promise<T>): Promise<T> {
+  /**
+   * Rejects as the query does, or when there is no answer in time, which is as good as a break: nobody says
+   * when a peer is gone without a word. What else was under way over that connection is then rejected too.
+   */
+  async use<T>(query: (sql: Sql) => Promise<T>, withinMs?: number): Promise<T> {
     const sql = this.current;
     try {
-      return await query(sql);
+      return await (withinMs === undefined ? query(sql) : inTime(withinMs, query(sql)));
     } catch (error) {
       if (failureKind(error) === 'ambiguous' && sql === this.current) {
         this.current = this.open();
@@ -82,6 +89,13 @@ export class Connections {
   close(): Promise<void> {
     return this.current.end({ timeout: 1 });
   }
+}
+
+function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = systemClock.after(ms, () => reject(new Error(`no answer within ${ms / 1000} s`)));
+    answer.then(resolve, reject).finally(cancel);
+  });
 }
 
 /** The SQLSTATE that the commit statement raises when the partition has another owner or another history. */

@@ -6,6 +6,7 @@
  * request may be repeated is the caller's to decide.
  */
 import { LINK_REQUESTS_MAX } from '../limits.ts';
+import { log } from '../observability/log.ts';
 import { MalformedFrame, Reader } from './bytes.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from './codec.ts';
 import { FrameDecoder, Outbox } from './frames.ts';
@@ -20,8 +21,6 @@ export interface Link {
    * `overloaded` itself, before anything was sent.
    */
   ask(request: Request): Promise<Reply>;
-  /** Sends without waiting for the answer; a request that cannot be sent is dropped. */
-  tell(request: Request): void;
   readonly connected: boolean;
   close(): void;
 }
@@ -42,7 +41,6 @@ interface Unanswered {
 }
 
 const OVERLOADED: Reply = { kind: 'problem', code: 'overloaded' };
-const ignored: Unanswered = { resolve() {}, reject() {} };
 
 class UnixLink implements Link {
   private outbox: Outbox | undefined;
@@ -65,10 +63,6 @@ class UnixLink implements Link {
       return Promise.reject(new LinkBroken(false, `no connection to ${this.path}`));
     if (this.outbox.full || this.unanswered.size >= LINK_REQUESTS_MAX) return Promise.resolve(OVERLOADED);
     return new Promise((resolve, reject) => this.send(request, { resolve, reject }));
-  }
-
-  tell(request: Request): void {
-    if (this.outbox !== undefined && !this.outbox.full) this.send(request, ignored);
   }
 
   close(): void {
@@ -105,7 +99,7 @@ class UnixLink implements Link {
         data: (socket, chunk) => guard(socket, () => decoder.push(chunk, onFrame)),
         drain: () => this.outbox?.drained(),
         close: () => this.broke(),
-        error: () => {},
+        error: failed,
       },
     }).catch(() => this.redial());
   }
@@ -161,9 +155,15 @@ export function listen(
       drain(socket) {
         socket.data.outbox.drained();
       },
-      error() {},
+      error: failed,
     },
   });
+}
+
+/** A handler threw: the rest of its bytes are lost, so the stream can't be read on. */
+function failed(socket: { terminate(): void }, error: Error): void {
+  log.error('link.failed', { reason: error.message, stack: error.stack });
+  socket.terminate();
 }
 
 function guard(socket: { terminate(): void }, run: () => void, onMalformed?: (reason: string) => void): void {

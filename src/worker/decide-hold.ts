@@ -9,6 +9,8 @@ import { grantedLines } from './views.ts';
 
 export function hold(state: PartitionState, turn: Turn, request: HoldRequest, answer: Answer): void {
   const { id, role, home, participants, createdAt, expiresAt, reference, lines } = request;
+  // It waited so long that it would be over before it began.
+  if (role !== 'probe' && expiresAt <= turn.now) return state.refuse(answer, 'overloaded');
   // Only a tombstone can be there: the home said `never` to a participant, and keeps its word.
   if (state.holds.find(id) !== NONE) return state.refuse(answer, 'partition-unavailable');
   const { taken, refused } = allocate(state.snapshot, lines, request.strategy, request.locations);

@@ -57,6 +57,8 @@ export function asked(
   const slot = state.holds.find(id);
   // The database took so long that the wheel has dropped the mark.
   if (slot === NONE) return state.refuse(answer, 'partition-unavailable');
+  // It took so long that another ask was answered meanwhile.
+  if (state.holds.state(slot) !== 'asked') return answerOutcome(state, answer, 'never', 0);
   if (found !== undefined && found !== 'never') {
     state.forget(id);
     return answerOutcome(state, answer, found, 0);

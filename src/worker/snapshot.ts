@@ -50,7 +50,7 @@ export class Snapshot {
   nextLevel = new Int32Array(CAPACITY_MIN);
   private skuOfLevel = new Int32Array(CAPACITY_MIN);
   /** The number of the last batch that the level is in, so that a batch lists it once. */
-  touchedBy = new Uint32Array(CAPACITY_MIN);
+  touchedBy = new Float64Array(CAPACITY_MIN);
 
   private skus = 0;
   private keys = new ByteHeap();

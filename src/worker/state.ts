@@ -70,6 +70,10 @@ export class PartitionState implements Author {
     this.lastBatch = batch;
     this.commitSeq++;
     batch.addAuthor(this);
+    // A batch that has landed is let go, with its rows.
+    batch.whenDurable(() => {
+      if (this.lastBatch === batch) this.lastBatch = undefined;
+    });
   }
 
   /** A level has changed: by how much, why, and for which reservation. */
@@ -97,6 +101,8 @@ export class PartitionState implements Author {
       const level = holds.lineLevel[line];
       if (level < 0) continue;
       const quantity = holds.lineQuantity[line];
+      if (snapshot.reserved[level] < quantity)
+        throw new Error(`level ${level} has less reserved than is released`);
       const sold = outcome === 'confirmed' ? quantity : 0;
       snapshot.reserved[level] -= quantity;
       snapshot.onHand[level] -= sold;
@@ -118,7 +124,7 @@ export class PartitionState implements Author {
 
   /** Runs once everything that has been decided here is durable. */
   whenDurable(run: () => void): void {
-    if (this.lastBatch === undefined || this.lastBatch.durable) run();
+    if (this.lastBatch === undefined) run();
     else this.lastBatch.whenDurable(run);
   }
 

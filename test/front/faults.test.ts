@@ -139,7 +139,6 @@ describe('Backends', () => {
     const asked: { path: string; resolve(reply: Reply): void; reject(error: Error): void }[] = [];
     const link = (path: string): Link => ({
       ask: () => new Promise((resolve, reject) => asked.push({ path, resolve, reject })),
-      tell() {},
       connected: true,
       close() {},
     });
