@@ -75,7 +75,10 @@ test.if(embedded)(
     process.kill(pid, 'SIGSTOP');
     try {
       const unknown = await put(2);
-      expect([unknown.status, ((await unknown.json()) as { code: string }).code]).toEqual([503, 'outcome-unknown']);
+      expect([unknown.status, ((await unknown.json()) as { code: string }).code]).toEqual([
+        503,
+        'outcome-unknown',
+      ]);
       await until(async () => (await put(3)).status === 200, 2 * COMMIT_ANSWER_MS, output);
     } finally {
       process.kill(pid, 'SIGCONT');
