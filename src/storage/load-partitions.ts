@@ -2,23 +2,15 @@
  * Streams what a worker must know of its partitions, in bounded memory: every level, every open
  * part of a reservation with what its home has decided, and decisions that participants have not heard.
  */
-import type { Status } from '../reservations/types.ts';
+import type { Status, StockLevel } from '../reservations/types.ts';
 import type { Sql } from './database.ts';
 import { arrayLiteral } from './take-partitions.ts';
 
 const ROWS_AT_ONCE = 5000;
 
-export interface LevelRow {
+export interface LevelRow extends StockLevel {
   partition: number;
   level: number;
-  sku: string;
-  location: string;
-  onHand: number;
-  reserved: number;
-  safetyStock: number;
-  backorderLimit: number;
-  version: number;
-  updatedAt: number;
 }
 
 export interface OpenRow {
