@@ -11,6 +11,8 @@ const ROWS_AT_ONCE = 5000;
 export interface LevelRow extends StockLevel {
   partition: number;
   level: number;
+  /** The sequence number of its last entry in the ledger. */
+  lastEntry: number;
 }
 
 export interface OpenRow {
@@ -43,7 +45,7 @@ export async function loadLevels(
 ): Promise<void> {
   await sql<LevelRow[]>`
     select partition, level, sku, location, on_hand as "onHand", reserved, safety_stock as "safetyStock",
-           backorder_limit as "backorderLimit", version,
+           backorder_limit as "backorderLimit", version, last_entry as "lastEntry",
            round(extract(epoch from updated_at) * 1000)::float8 as "updatedAt"
       from holdfast.stock_level where partition = any(${arrayLiteral(partitions)}::smallint[])
      order by partition, level`.cursor(ROWS_AT_ONCE, (rows) => rows.forEach(onRow));

@@ -30,17 +30,17 @@ export function hold(state: PartitionState, turn: Turn, request: HoldRequest, an
   }
   for (const participant of participants) state.holds.addParticipant(slot, participant);
   state.wheel.set(slot, trying ? turn.now + ASK_HOME_AFTER_MS : expiresAt);
-  turn.batch.reservation(
-    state.partition,
-    'held',
+  state.insert(turn, slot, {
+    partition: state.partition,
+    status: 'held',
     id,
     home,
     createdAt,
     expiresAt,
     reference,
     participants,
-    `${rows}}`,
-  );
+    lines: `${rows}}`,
+  });
   turn.batch.whenDurable(() => {
     answer({ kind: 'granted', lines: granted });
     if (participants.length > 0) state.host.tellHeld(participants, id, expiresAt);

@@ -67,7 +67,16 @@ export function asked(
   if (found === undefined) {
     const { batch, now } = turn;
     state.change(turn);
-    batch.reservation(state.partition, 'never', id, state.partition, now, now, undefined, [], '{}');
+    batch.reservation({
+      partition: state.partition,
+      status: 'never',
+      id,
+      home: state.partition,
+      createdAt: now,
+      expiresAt: now,
+      participants: [],
+      lines: '{}',
+    });
   }
   answerOutcome(state, answer, 'never', 0);
 }

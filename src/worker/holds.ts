@@ -37,6 +37,9 @@ export class Holds {
   expiresAt = new Float64Array(CAPACITY_MIN);
   /** The first line, or the next free slot. */
   firstLine = new Int32Array(CAPACITY_MIN);
+  /** The number of the last batch that has a row of it, and where in that batch. */
+  writtenIn = new Float64Array(CAPACITY_MIN);
+  writtenAt = new Int32Array(CAPACITY_MIN);
   private referenceAt = new Int32Array(CAPACITY_MIN);
   private references = new ByteHeap();
   /** Slot + 1 by hash of the id; 0 is empty. Never more than half full. */
@@ -77,6 +80,7 @@ export class Holds {
     this.createdAt[slot] = createdAt;
     this.expiresAt[slot] = expiresAt;
     this.firstLine[slot] = NONE;
+    this.writtenIn[slot] = 0;
     this.referenceAt[slot] = reference === undefined ? NONE : this.references.put(reference);
     this.count++;
     return slot;
@@ -194,6 +198,8 @@ export class Holds {
     this.createdAt = enlarge(this.createdAt, capacity);
     this.expiresAt = enlarge(this.expiresAt, capacity);
     this.firstLine = enlarge(this.firstLine, capacity);
+    this.writtenIn = enlarge(this.writtenIn, capacity);
+    this.writtenAt = enlarge(this.writtenAt, capacity);
     this.referenceAt = enlarge(this.referenceAt, capacity);
     this.table = new Uint32Array(capacity * 2);
     // Called only when every slot is in use.

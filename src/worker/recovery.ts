@@ -1,5 +1,5 @@
 /**
- * Taking partitions: raise their epochs, so that no earlier owner can commit any more, then stream
+ * Taking partitions: become their owner, so that no earlier one can commit any more, then stream
  * their rows into memory.
  */
 import type { Clock } from '../clock.ts';
@@ -19,18 +19,24 @@ import type { Partition } from './partition.ts';
 /** A participant whose home has no record may have asked too early: the home's front may still be deciding. */
 const ASK_AFTER_RECOVERY_MS = 1000;
 
+export interface Recovered {
+  /** Of the new owner. */
+  epoch: number;
+  /** Decisions that participants may not have heard. */
+  unsettled: UnsettledRow[];
+}
+
 /**
- * Fills them. @returns decisions that participants may not have heard
+ * Takes and fills them.
  * Rows that contradict each other are logged, and the server goes on: refusing to start would not mend them.
  */
-export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promise<UnsettledRow[]> {
+export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promise<Recovered> {
   const partitions = owned.map(({ partition }) => partition);
   const byNumber = new Map(owned.map((partition) => [partition.partition, partition]));
-  for (const { partition, epoch, commitSeq, ledgerSeq } of await takePartitions(sql, partitions)) {
-    Object.assign(byNumber.get(partition)!, { epoch, commitSeq, ledgerSeq });
-  }
+  const epoch = await takePartitions(sql, partitions);
   await loadLevels(sql, partitions, (row) => {
-    const { snapshot } = byNumber.get(row.partition)!;
+    const partition = byNumber.get(row.partition)!;
+    const { snapshot } = partition;
     const level = snapshot.addLevel(row.sku, row.location);
     if (level !== row.level) throw new Error(`partition ${row.partition} lacks level ${level}`);
     snapshot.onHand[level] = row.onHand;
@@ -39,6 +45,8 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
     snapshot.backorderLimit[level] = row.backorderLimit;
     snapshot.version[level] = row.version;
     snapshot.updatedAt[level] = row.updatedAt;
+    snapshot.lastEntry[level] = row.lastEntry;
+    partition.ledgerSeq = Math.max(partition.ledgerSeq, row.lastEntry);
   });
   const unsettled: UnsettledRow[] = [];
   await loadOpen(sql, partitions, (row) => {
@@ -65,7 +73,7 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
   );
   await loadUnsettled(sql, partitions, (row) => unsettled.push(row));
   for (const partition of owned) checkBooks(partition);
-  return unsettled;
+  return { epoch, unsettled };
 }
 
 /** Invariant I3: what the open reservations hold is what the levels say is reserved. */

@@ -11,7 +11,7 @@ import type { GrantedLine } from '../reservations/types.ts';
 import type { FoundReservation } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Outcome } from '../wire/messages.ts';
-import type { Author, Batch, LedgerKind } from './batch.ts';
+import type { Author, Batch, LedgerKind, NewReservation, Note } from './batch.ts';
 import { Holds } from './holds.ts';
 import { type Locations, NONE, Snapshot } from './snapshot.ts';
 import { Wheel } from './wheel.ts';
@@ -50,8 +50,6 @@ export class PartitionState implements Author {
   readonly holds = new Holds();
   readonly wheel: Wheel;
   private lastBatch: Batch | undefined;
-  epoch = 0;
-  commitSeq = 0;
   ledgerSeq = 0;
 
   constructor(
@@ -64,12 +62,11 @@ export class PartitionState implements Author {
     this.wheel = new Wheel(now);
   }
 
-  /** Must be called before the first change in a batch: it takes the next place in the partition's history. */
+  /** Must be called before the first change in a batch. */
   change({ batch }: Turn): void {
     if (this.lastBatch === batch) return;
     this.lastBatch = batch;
-    this.commitSeq++;
-    batch.addAuthor(this);
+    batch.change();
     // A batch that has landed is let go, with its rows.
     batch.whenDurable(() => {
       if (this.lastBatch === batch) this.lastBatch = undefined;
@@ -85,11 +82,27 @@ export class PartitionState implements Author {
     reservedDelta: number,
     reservation: string | null,
     created = false,
+    note?: Note,
   ): void {
     this.snapshot.version[level]++;
     this.snapshot.updatedAt[level] = now;
     batch.touch(this, level, created);
-    batch.ledger(this, level, kind, onHandDelta, reservedDelta, reservation, now);
+    batch.ledger(this, level, kind, onHandDelta, reservedDelta, reservation, note);
+  }
+
+  /** Writes down a new open reservation. */
+  insert({ batch }: Turn, slot: number, reservation: NewReservation): void {
+    this.holds.writtenAt[slot] = batch.reservation(reservation);
+    this.holds.writtenIn[slot] = batch.number;
+  }
+
+  /** Writes down what has become of an open reservation; a batch has one row of it, however often it changes. */
+  amend({ batch }: Turn, slot: number, status: string, sold: string | null = null): void {
+    const { holds } = this;
+    const amendment = { status, expiresAt: holds.expiresAt[slot], sold };
+    if (holds.writtenIn[slot] === batch.number) return batch.amend(holds.writtenAt[slot], amendment);
+    holds.writtenAt[slot] = batch.changeOf(this.partition, holds.idOf(slot), 'held', amendment);
+    holds.writtenIn[slot] = batch.number;
   }
 
   /** Gives this partition's stock of a reservation back, or takes it off the shelf. */
@@ -108,7 +121,7 @@ export class PartitionState implements Author {
       snapshot.onHand[level] -= sold;
       this.record(turn, level, outcome, -sold, -quantity, id);
     }
-    turn.batch.closed(this.partition, id, outcome, turn.now);
+    this.amend(turn, slot, outcome);
   }
 
   /** Forgets a reservation, if it is there. */

@@ -14,6 +14,7 @@ import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
 import { Connections, failureText, openDatabase } from '../storage/database.ts';
 import { findReservation } from '../storage/find-reservation.ts';
+import type { UnsettledRow } from '../storage/load-partitions.ts';
 import { ping } from '../storage/ping.ts';
 import { type Answer, listen } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
@@ -43,6 +44,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   const lanes = stores.map((store) => new Lane(store, clock, fail));
   const reader = new Connections(() => openDatabase(spec.database, `${name} reads`, READS_AT_ONCE));
   const pulse = new Pulse(() => reader.use(ping), failureText, clock);
+  const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
   const actors = new Map<number, Actor>();
   let serving = false;
   let draining = false;
@@ -91,11 +93,11 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     const partitions: PartitionStatus[] = [...actors.values()].map(({ partition, mailboxDepth }) => ({
       partition: partition.partition,
       state: serving ? 'serving' : 'loading',
-      epoch: partition.epoch,
+      epoch: laneOf(partition.partition).epoch,
       levels: partition.snapshot.levels,
       held: partition.holds.count,
       mailboxDepth,
-      commitSeq: partition.commitSeq,
+      commitSeq: laneOf(partition.partition).commitSeq,
     }));
     return {
       worker: spec.worker,
@@ -110,7 +112,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   const locations = new Locations();
   spec.map.owner.forEach((worker, partition) => {
     if (worker !== spec.worker) return;
-    const { enlist } = lanes[partition % COMMIT_LANES];
+    const { enlist } = laneOf(partition);
     actors.set(partition, new Actor(new Partition(partition, locations, host, clock.now()), enlist));
   });
 
@@ -121,8 +123,15 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   );
 
   const startedAt = clock.now();
-  const owned = [...actors.values()].map((actor) => actor.partition);
-  const unsettled = await reader.use((sql) => recover(sql, owned, clock));
+  const unsettled: UnsettledRow[] = [];
+  for (const lane of lanes) {
+    const owned = [...actors.values()]
+      .map((actor) => actor.partition)
+      .filter(({ partition }) => laneOf(partition) === lane);
+    const recovered = await reader.use((sql) => recover(sql, owned, clock));
+    lane.epoch = recovered.epoch;
+    unsettled.push(...recovered.unsettled);
+  }
   serving = true;
   for (const { participant, id, decision } of unsettled) void peers.settle([participant], id, decision);
   void pulse.beat();

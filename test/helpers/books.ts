@@ -42,15 +42,20 @@ const ALWAYS: Record<string, string> = {
         select partition, level, sum(on_hand_delta) as on_hand, sum(reserved_delta) as reserved
           from holdfast.ledger group by 1, 2) g using (partition, level)
      where s.on_hand is distinct from g.on_hand or s.reserved is distinct from g.reserved`,
-  'a ledger without gaps that ends where its partition says': `
-    select p.partition, p.ledger_seq, g.entries, g.first, g.last
-      from holdfast.partition p
-      join (select partition, count(*) as entries, min(seq) as first, max(seq) as last
-              from holdfast.ledger group by 1) g using (partition)
-     where g.first <> 1 or g.entries <> g.last or p.ledger_seq <> g.last
+  'a ledger without gaps': `
+    select partition, count(*) as entries, min(seq) as first, max(seq) as last
+      from holdfast.ledger group by 1 having min(seq) <> 1 or count(*) <> max(seq)`,
+  'each entry names the one before it of its level, and each level its last': `
+    select partition, level, seq, previous, before
+      from (select partition, level, seq, previous,
+                   coalesce(lag(seq) over (partition by partition, level order by seq), 0) as before
+              from holdfast.ledger) g
+     where previous <> before
      union all
-    select partition, ledger_seq, 0, 0, 0 from holdfast.partition p
-     where ledger_seq > 0 and not exists (select from holdfast.ledger g where g.partition = p.partition)`,
+    select s.partition, s.level, s.last_entry, 0, coalesce(g.last, 0)
+      from holdfast.stock_level s
+      left join (select partition, level, max(seq) as last from holdfast.ledger group by 1, 2) g using (partition, level)
+     where s.last_entry <> coalesce(g.last, 0)`,
   'each open reservation took its units once, each closed one gave them back once': `
     select coalesce(r.partition, g.partition) as partition, coalesce(r.id, g.id) as id, r.status, r.units, g.taken, g.given
       from (select partition, id, status, sum(lines[i + 2]) as units

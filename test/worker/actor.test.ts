@@ -22,7 +22,7 @@ const DEADLINE_MS = 3_600_000;
 
 function build() {
   const clock = new ManualClock();
-  const store = new MemoryStore(PARTITIONS);
+  const store = new MemoryStore();
   const fatal: string[] = [];
   const lane = new Lane(store, clock, (reason, detail) => fatal.push(`${reason}: ${detail}`));
   const locations = new Locations();
@@ -40,11 +40,10 @@ function build() {
       return { id, status: status as 'cancelled', lines: [], createdAt: 0, expiresAt: 0, unsettled: [] };
     },
   };
-  const actors = PARTITIONS.map((number) => {
-    const partition = new Partition(number, locations, host, clock.now());
-    partition.epoch = 1;
-    return new Actor(partition, lane.enlist);
-  });
+  const actors = PARTITIONS.map(
+    (number) => new Actor(new Partition(number, locations, host, clock.now()), lane.enlist),
+  );
+  lane.epoch = store.epoch;
   return { clock, store, lane, actors, fatal };
 }
 

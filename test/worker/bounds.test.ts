@@ -48,11 +48,11 @@ test('a mailbox refuses what it has no room for, and only that', () => {
   expect(answers).toEqual([OVERLOADED]);
   expect(actor.mailboxDepth).toBe(MAILBOX_COMMANDS_MAX);
 
-  const batch = new Batch(1);
+  const batch = new Batch(1, NOW);
   actor.visit(batch, NOW, MAILBOX_COMMANDS_MAX);
   expect(actor.mailboxDepth).toBe(0);
   receive(hold());
-  batch.seal();
+  batch.seal(1, 1);
   batch.landed();
   expect(answers.filter(({ kind }) => kind === 'granted')).toHaveLength(MAILBOX_COMMANDS_MAX - 1);
   expect(actor.partition.snapshot.reserved[0]).toBe(MAILBOX_COMMANDS_MAX - 1);
