@@ -11,13 +11,24 @@
  *          │                        └─ no answer: unknown; the participants ask the home themselves
  *          └─ one does not ─▶ settle `never`; the home was not asked, so nothing can ever be held
  *
+ * In mode `partial` each participant grants what it has, those that have nothing take no part, and the home decides
+ * for those that have something even where it has nothing itself.
+ *
  * A `never` that gets lost costs time, not stock: a participant that hears nothing asks the home.
  */
 import type { Clock } from '../clock.ts';
 import { REQUEST_DEADLINE_MS, SETTLE_WAIT_MS } from '../limits.ts';
 import type { ReservationIds } from '../reservations/id.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
-import type { GrantedLine, HoldLine, LineRefusal, Reservation, Strategy } from '../reservations/types.ts';
+import type { Sold } from '../reservations/sold.ts';
+import type {
+  GrantedLine,
+  HoldLine,
+  LineRefusal,
+  Mode,
+  Reservation,
+  Strategy,
+} from '../reservations/types.ts';
 import { partitionOf } from '../routing/partition-map.ts';
 import type { HoldRequest } from '../wire/messages.ts';
 import type { Answer, Asker } from './backends.ts';
@@ -29,10 +40,16 @@ export interface Wish {
   locations: string[];
   expiresInMs: number;
   reference?: string;
+  mode: Mode;
+  /** The expired reservation that this one is confirmed for at once; its home decides. */
+  rehold?: { id: string; home: number; sold?: Sold };
 }
 
 export type Verdict =
-  | { kind: 'held'; reservation: Reservation }
+  /** `short`, in mode `partial`: lines that were not granted whole. */
+  | { kind: 'held'; reservation: Reservation; short: LineRefusal[] }
+  /** The reservation that had expired, confirmed. */
+  | { kind: 'reheld'; reservation: Reservation }
   | { kind: 'refused'; lines: LineRefusal[] }
   | { kind: 'problem'; code: ProblemCode };
 
@@ -64,7 +81,7 @@ export function groupByPartition(lines: HoldLine[], partitions: number): Map<num
 export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Promise<Verdict> {
   const { lines } = wish;
   const now = clock.now();
-  const home = homeOfLines(lines, backends.partitions);
+  const home = wish.rehold?.home ?? homeOfLines(lines, backends.partitions);
   const hold: HoldRequest = {
     kind: 'hold',
     partition: home,
@@ -73,6 +90,8 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
     role: 'decide',
     home,
     participants: [],
+    rehold: wish.rehold,
+    mode: wish.mode,
     createdAt: now,
     expiresAt: now + wish.expiresInMs,
     reference: wish.reference,
@@ -80,18 +99,18 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
     locations: wish.locations,
     lines,
   };
-  if (lines.length === 1) return decideAlone(backends, hold);
+  if (lines.length === 1 && wish.rehold === undefined) return decideAlone(backends, hold);
   const groups = groupByPartition(lines, backends.partitions);
-  if (groups.size === 1) return decideAlone(backends, hold);
-  hold.lines = groups.get(home)!;
+  hold.lines = groups.get(home) ?? [];
   groups.delete(home);
+  if (groups.size === 0) return decideAlone(backends, hold);
   hold.participants = [...groups.keys()];
   return decideTogether(backends, clock, lines, hold, groups);
 }
 
 async function decideAlone(backends: Asker, hold: HoldRequest): Promise<Verdict> {
   const answer = await backends.ask(hold);
-  if (answer.kind === 'granted') return held(hold, hold.lines, answer.lines);
+  if (answer.kind === 'granted') return held(hold, hold.lines, [answer]);
   return notHeld(answer, hold.lines);
 }
 
@@ -102,39 +121,51 @@ async function decideTogether(
   hold: HoldRequest,
   groups: Map<number, HoldLine[]>,
 ): Promise<Verdict> {
+  const asked = hold.participants;
   const tries = await Promise.all(
-    hold.participants.map((partition) =>
+    asked.map((partition) =>
       backends.ask({
         ...hold,
         partition,
         role: 'try',
         participants: [],
+        rehold: undefined,
         lines: groups.get(partition)!,
       }),
     ),
   );
-  if (tries.some((answer) => answer.kind !== 'granted')) {
+  const settle = (): Promise<void> => settleNever(backends, clock, hold, asked, tries);
+  const enough = hold.mode === 'partial' ? ['granted', 'refused'] : ['granted'];
+  if (tries.some((answer) => !enough.includes(answer.kind))) {
     const probe = tries.some((answer) => answer.kind === 'refused')
       ? backends.ask({ ...hold, role: 'probe', participants: [] })
       : undefined;
-    await settleNever(backends, clock, hold, tries);
+    await settle();
     return notTried(lines, tries, await probe);
   }
+  hold.participants = asked.filter((_, index) => tries[index].kind === 'granted');
   const answer = await backends.ask(hold);
-  if (answer.kind === 'granted') {
-    const granted = [...tries, answer].flatMap((reply) => (reply.kind === 'granted' ? reply.lines : []));
-    return held(hold, lines, granted);
-  }
+  const parts = [...tries, answer];
+  if (answer.kind === 'granted') return held(hold, lines, parts);
+  // Everything that was tried was refused, and so was the home's part.
+  if (answer.kind === 'refused' && hold.participants.length === 0)
+    return { kind: 'refused', lines: refusals(parts, lines) };
   const verdict = notHeld(answer, lines);
-  if (verdict.kind !== 'problem' || verdict.code !== 'outcome-unknown')
-    await settleNever(backends, clock, hold, tries);
+  // Who confirmed it after all may have been another request; then this one's participants hold for nothing.
+  if (verdict.kind !== 'problem' || verdict.code !== 'outcome-unknown') await settle();
   return verdict;
 }
 
 /** Tells every participant that may hold something to let go, and waits a little for it, not for long. */
-async function settleNever(backends: Asker, clock: Clock, hold: HoldRequest, tries: Answer[]): Promise<void> {
+async function settleNever(
+  backends: Asker,
+  clock: Clock,
+  hold: HoldRequest,
+  asked: number[],
+  tries: Answer[],
+): Promise<void> {
   const now = clock.now();
-  const told = hold.participants.flatMap((partition, index) => {
+  const told = asked.flatMap((partition, index) => {
     if (!mayHold(tries[index])) return [];
     return backends.ask(
       {
@@ -158,10 +189,8 @@ function mayHold(answer: Answer): boolean {
 
 /** Participants did not all grant. A refusal is the answer even where another participant is out of reach. */
 function notTried(lines: HoldLine[], tries: Answer[], probe: Answer | undefined): Verdict {
-  const refusals = [...tries, probe].flatMap((answer) =>
-    answer?.kind === 'refused' ? withSkus(answer.lines, lines) : [],
-  );
-  if (refusals.length > 0) return { kind: 'refused', lines: refusals.sort((a, b) => a.line - b.line) };
+  const refused = refusals(probe === undefined ? tries : [...tries, probe], lines);
+  if (refused.length > 0) return { kind: 'refused', lines: refused };
   for (const answer of tries) {
     const verdict = answer.kind === 'granted' ? undefined : notHeld(answer, lines);
     // What a participant does not know it holds it will not keep: the home never heard of it.
@@ -175,6 +204,8 @@ function notHeld(answer: Answer, lines: HoldLine[]): Verdict {
   switch (answer.kind) {
     case 'refused':
       return { kind: 'refused', lines: withSkus(answer.lines, lines) };
+    case 'reservation':
+      return { kind: 'reheld', reservation: answer.reservation };
     case 'problem':
       return answer;
     case 'lost':
@@ -184,32 +215,43 @@ function notHeld(answer: Answer, lines: HoldLine[]): Verdict {
   }
 }
 
-function withSkus(refusals: Omit<LineRefusal, 'sku'>[], lines: HoldLine[]): LineRefusal[] {
-  return refusals.map((refusal) => ({
+/** What these partitions did not grant, or not whole, in the order of the lines. */
+function refusals(answers: Answer[], lines: HoldLine[]): LineRefusal[] {
+  return answers
+    .flatMap((answer) => {
+      if (answer.kind === 'refused') return withSkus(answer.lines, lines);
+      return answer.kind === 'granted' ? withSkus(answer.short, lines) : [];
+    })
+    .sort((a, b) => a.line - b.line);
+}
+
+function withSkus(refused: Omit<LineRefusal, 'sku'>[], lines: HoldLine[]): LineRefusal[] {
+  return refused.map((refusal) => ({
     ...refusal,
     sku: lines.find((line) => line.line === refusal.line)!.sku,
   }));
 }
 
-function held(
-  hold: HoldRequest,
-  lines: HoldLine[],
-  granted: { line: number; allocations: GrantedLine['allocations'] }[],
-): Verdict {
+function held(hold: HoldRequest, lines: HoldLine[], answers: Answer[]): Verdict {
   const byLine: GrantedLine[] = [];
-  for (const { line, allocations } of granted) {
-    const { sku, quantity } = lines[line];
-    byLine[line] = { line, sku, quantity, allocations };
+  for (const answer of answers) {
+    if (answer.kind !== 'granted') continue;
+    for (const { line, allocations } of answer.lines) {
+      const { sku, quantity } = lines[line];
+      byLine[line] = { line, sku, quantity, allocations };
+    }
   }
-  return {
-    kind: 'held',
-    reservation: {
-      id: hold.id,
-      status: 'held',
-      lines: byLine,
-      reference: hold.reference,
-      createdAt: hold.createdAt,
-      expiresAt: hold.expiresAt,
-    },
+  const reservation: Reservation = {
+    id: hold.id,
+    status: 'held',
+    lines: byLine,
+    reference: hold.reference,
+    createdAt: hold.createdAt,
+    expiresAt: hold.expiresAt,
   };
+  if (hold.mode === 'all') return { kind: 'held', reservation, short: [] };
+  reservation.lines = Object.values(byLine);
+  for (const line of reservation.lines)
+    line.quantity = line.allocations.reduce((sum, { quantity }) => sum + quantity, 0);
+  return { kind: 'held', reservation, short: refusals(answers, lines) };
 }

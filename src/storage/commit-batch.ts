@@ -40,6 +40,7 @@ export interface BatchRows {
     status: string[];
     expiresAt: number[];
     sold: (string | null)[];
+    reheldAs: (string | null)[];
   };
   ledger: {
     partition: number[];
@@ -169,10 +170,11 @@ const changes: Part = {
     ['status', 'reservation_status'],
     ['expires_at', 'bigint'],
     ['sold', 'text'],
+    ['reheld_as', 'uuid'],
   ],
-  values: ({ changes: c }) => [c.partition, c.id, c.was, c.status, c.expiresAt, c.sold],
+  values: ({ changes: c }) => [c.partition, c.id, c.was, c.status, c.expiresAt, c.sold, c.reheldAs],
   write: `update reservation r
-    set status = u.status, expires_at = ${time('u.expires_at')}, sold = u.sold::integer[],
+    set status = u.status, expires_at = ${time('u.expires_at')}, sold = u.sold::integer[], reheld_as = u.reheld_as,
         closed_at = case when u.status = 'held' then null else ${AT} end`,
 };
 

@@ -9,11 +9,13 @@
  * told; then the home partition gets `hold` with `participants` set, and its record is the decision.
  */
 import type { ProblemCode } from '../reservations/outcomes.ts';
+import type { Sold } from '../reservations/sold.ts';
 import {
   type Allocation,
   type GrantedLine,
   type HoldLine,
   type LineRefusal,
+  type Mode,
   type Reservation,
   STATUSES,
   type Status,
@@ -35,8 +37,14 @@ export interface HoldRequest {
   role: 'decide' | 'try' | 'probe';
   /** The home partition; equals `partition` unless the role is `try`. */
   home: number;
-  /** The other partitions of the reservation; only for the role `decide`. */
+  /** The other partitions of the reservation; only for the role `decide`. In mode `partial`, those that hold something. */
   participants: number[];
+  /**
+   * Only for the role `decide`: the expired reservation that this one is confirmed for, at once and in
+   * its name. The home answers with that reservation.
+   */
+  rehold?: { id: string; sold?: Sold };
+  mode: Mode;
   createdAt: number;
   expiresAt: number;
   reference?: string;
@@ -77,12 +85,43 @@ export interface GetReservationRequest {
   id: string;
 }
 
+/** Changes `onHand` by what was received, written off or returned. Answers: `level`, `problem`. */
+export interface AdjustRequest {
+  kind: 'adjust';
+  partition: number;
+  deadline: number;
+  sku: string;
+  location: string;
+  delta: number;
+  reason: string;
+  reference?: string;
+}
+
 /** Decided at the home partition. Answers: `reservation`, `problem`. */
 export interface CancelRequest {
   kind: 'cancel';
   partition: number;
   deadline: number;
   id: string;
+}
+
+/** Decided at the home partition: the sale. Answers: `reservation`, `problem`. */
+export interface ConfirmRequest {
+  kind: 'confirm';
+  partition: number;
+  deadline: number;
+  id: string;
+  /** Absent: everything. The rest is released. */
+  sold?: Sold;
+}
+
+/** Decided at the home partition: held for so long from now on. Answers: `reservation`, `problem`. */
+export interface ExtendRequest {
+  kind: 'extend';
+  partition: number;
+  deadline: number;
+  id: string;
+  expiresInMs: number;
 }
 
 /** A participant asks the home what became of a reservation. Answers: `outcome`, `problem`. */
@@ -102,6 +141,8 @@ export interface SettleRequest {
   outcome: Outcome;
   /** With the outcome `held`: when to ask the home again. */
   expiresAt: number;
+  /** With the outcome `confirmed`: what of the reservation's lines; absent: everything. */
+  sold?: Sold;
 }
 
 /** What the worker is doing, for /readyz, /metrics and /admin. Answers: `status`. */
@@ -114,7 +155,10 @@ export type Request =
   | PutLevelRequest
   | GetLevelsRequest
   | GetReservationRequest
+  | AdjustRequest
   | CancelRequest
+  | ConfirmRequest
+  | ExtendRequest
   | AskRequest
   | SettleRequest
   | StatusRequest;
@@ -124,12 +168,17 @@ export const OUTCOMES = [...STATUSES, 'never'] as const;
 export type Outcome = Status | 'never';
 
 export type Reply =
-  | { kind: 'granted'; lines: { line: number; allocations: Allocation[] }[] }
+  /** `short`, in mode `partial`: lines that were not granted whole. */
+  | {
+      kind: 'granted';
+      lines: { line: number; allocations: Allocation[] }[];
+      short: Omit<LineRefusal, 'sku'>[];
+    }
   | { kind: 'refused'; lines: Omit<LineRefusal, 'sku'>[] }
   | { kind: 'level'; created: boolean; level: StockLevel }
   | { kind: 'levels'; levels: StockLevel[] }
   | { kind: 'reservation'; reservation: Reservation }
-  | { kind: 'outcome'; outcome: Outcome; expiresAt: number }
+  | { kind: 'outcome'; outcome: Outcome; expiresAt: number; sold?: Sold }
   /** What this partition held of the reservation; empty where it held nothing. */
   | { kind: 'settled'; lines: GrantedLine[] }
   | { kind: 'status'; status: WorkerStatus }

@@ -50,6 +50,8 @@ export interface Amendment {
   expiresAt: number;
   /** Units of each line, as an array literal. */
   sold: string | null;
+  /** The id under which its units were taken again. */
+  reheldAs?: string;
 }
 
 function levelColumns(): LevelColumns {
@@ -136,13 +138,15 @@ export class Batch {
   }
 
   /** Changes the row of a reservation that an earlier batch has inserted. @returns where the change stands, for `amend` */
-  changeOf(partition: number, id: string, was: string, { status, expiresAt, sold }: Amendment): number {
+  changeOf(partition: number, id: string, was: string, amendment: Amendment): number {
+    const { status, expiresAt, sold, reheldAs } = amendment;
     const { changes } = this.rows;
     changes.partition.push(partition);
     changes.was.push(was);
     changes.status.push(status);
     changes.expiresAt.push(expiresAt);
     changes.sold.push(sold);
+    changes.reheldAs.push(reheldAs ?? null);
     return ~(changes.id.push(id) - 1);
   }
 
@@ -208,7 +212,7 @@ function emptyRows(at: number): BatchRows {
       lines: [],
       sold: [],
     },
-    changes: { partition: [], id: [], was: [], status: [], expiresAt: [], sold: [] },
+    changes: { partition: [], id: [], was: [], status: [], expiresAt: [], sold: [], reheldAs: [] },
     ledger: {
       partition: [],
       seq: [],

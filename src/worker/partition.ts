@@ -7,21 +7,34 @@
 import { TOMBSTONE_MS } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type {
+  AdjustRequest,
   AskRequest,
   CancelRequest,
+  ConfirmRequest,
+  ExtendRequest,
   HoldRequest,
   PutLevelRequest,
   SettleRequest,
 } from '../wire/messages.ts';
 import type { Batch } from './batch.ts';
-import { cancel } from './decide-close.ts';
+import { close } from './decide-close.ts';
+import { extend } from './decide-extend.ts';
 import { hold } from './decide-hold.ts';
+import { rehold } from './decide-rehold.ts';
 import { ask, asked, cameDue, settle } from './decide-settle.ts';
-import { putLevel } from './decide-stock.ts';
+import { adjust, putLevel } from './decide-stock.ts';
 import { NONE } from './snapshot.ts';
 import { type OwnCommand, PartitionState } from './state.ts';
 
-export type CallerCommand = HoldRequest | PutLevelRequest | CancelRequest | AskRequest | SettleRequest;
+export type CallerCommand =
+  | HoldRequest
+  | PutLevelRequest
+  | AdjustRequest
+  | CancelRequest
+  | ConfirmRequest
+  | ExtendRequest
+  | AskRequest
+  | SettleRequest;
 
 export class Partition extends PartitionState {
   /** Whether something is due; it stays due until it is decided. */
@@ -50,14 +63,21 @@ export class Partition extends PartitionState {
         return hold(this, turn, command, answer);
       case 'put-level':
         return putLevel(this, turn, command, answer);
+      case 'adjust':
+        return adjust(this, turn, command, answer);
       case 'cancel':
-        return cancel(this, turn, command, answer);
+      case 'confirm':
+        return close(this, turn, command, answer);
+      case 'extend':
+        return extend(this, turn, command, answer);
       case 'ask':
         return ask(this, turn, command, answer);
       case 'settle':
         return settle(this, turn, command, answer);
       case 'asked':
-        return asked(this, turn, command.id, command.outcome, command.answer);
+        return asked(this, turn, command.id, command.found, command.answer);
+      case 'rehold':
+        return rehold(this, turn, command.request, command.found, command.answer);
       case 'settled':
       case 'forget':
         return this.forget(command.id);

@@ -50,9 +50,9 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
   });
   const unsettled: UnsettledRow[] = [];
   await loadOpen(sql, partitions, (row) => {
-    const { partition, id, home, decision, createdAt, expiresAt, reference, participants, lines } = row;
+    const { partition, id, home, decision, sold, createdAt, expiresAt, reference, participants, lines } = row;
     if (decision !== null && decision !== 'held') {
-      unsettled.push({ partition: home, id, decision, participant: partition });
+      unsettled.push({ partition: home, id, decision, sold, participant: partition });
     }
     const decided = decision !== null;
     const dueAt = home === partition || decision === 'held' ? expiresAt : clock.now() + ASK_AFTER_RECOVERY_MS;

@@ -7,17 +7,22 @@
  * refusal, nor a read, can be undone by a crash.
  */
 import type { ProblemCode } from '../reservations/outcomes.ts';
+import type { Sold } from '../reservations/sold.ts';
 import type { GrantedLine } from '../reservations/types.ts';
-import type { FoundReservation } from '../storage/find-reservation.ts';
+import type { Found } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
-import type { Outcome } from '../wire/messages.ts';
+import type { HoldRequest, Outcome } from '../wire/messages.ts';
 import type { Author, Batch, LedgerKind, NewReservation, Note } from './batch.ts';
 import { Holds } from './holds.ts';
 import { type Locations, NONE, Snapshot } from './snapshot.ts';
 import { Wheel } from './wheel.ts';
 
-/** What the database has of an id at its home. */
-export type Found = FoundReservation | 'never' | undefined;
+/** What a home has decided to do with an open reservation. */
+export interface Decision {
+  outcome: Exclude<Outcome, 'held'>;
+  /** Of a confirmation in part. */
+  sold?: Sold;
+}
 
 /** What a partition can't do alone. */
 export interface Host {
@@ -28,7 +33,7 @@ export interface Host {
   /** Tells participants that the reservation is held; an answer isn't needed. */
   tellHeld(participants: number[], id: string, expiresAt: number): void;
   /** Tells participants of a closing until all have acknowledged it. @returns their lines, if all still had them */
-  settle(participants: number[], id: string, outcome: Outcome): Promise<GrantedLine[] | undefined>;
+  settle(participants: number[], id: string, decision: Decision): Promise<GrantedLine[] | undefined>;
   /** Reads a reservation that is not in memory. */
   find(home: number, id: string): Promise<Found>;
 }
@@ -36,7 +41,8 @@ export interface Host {
 /** Commands that a partition sends to itself, when what it waited for is there. */
 export type OwnCommand =
   | { kind: 'settled'; id: string }
-  | { kind: 'asked'; id: string; outcome: Outcome | undefined; answer: Answer }
+  | { kind: 'asked'; id: string; found: Found; answer: Answer }
+  | { kind: 'rehold'; request: HoldRequest; found: Found; answer: Answer }
   | { kind: 'forget'; id: string };
 
 /** The batch being formed, and the time that its decisions are made at, in milliseconds. */
@@ -105,23 +111,34 @@ export class PartitionState implements Author {
     holds.writtenIn[slot] = batch.number;
   }
 
-  /** Gives this partition's stock of a reservation back, or takes it off the shelf. */
-  release(turn: Turn, slot: number, outcome: Exclude<Outcome, 'held'>): void {
-    const { snapshot, holds } = this;
-    const id = holds.idOf(slot);
+  /**
+   * Gives this partition's stock of a reservation back, or takes it off the shelf.
+   * @param as the status that its row gets, if it is not the outcome's name
+   */
+  release(turn: Turn, slot: number, { outcome, sold }: Decision, as: string = outcome): void {
+    const id = this.holds.idOf(slot);
+    const left = outcome === 'confirmed' ? sold?.slice() : undefined;
     this.change(turn);
-    for (let line = holds.firstLine[slot]; line !== NONE; line = holds.nextLine[line]) {
-      const level = holds.lineLevel[line];
-      if (level < 0) continue;
-      const quantity = holds.lineQuantity[line];
-      if (snapshot.reserved[level] < quantity)
-        throw new Error(`level ${level} has less reserved than is released`);
-      const sold = outcome === 'confirmed' ? quantity : 0;
-      snapshot.reserved[level] -= quantity;
-      snapshot.onHand[level] -= sold;
-      this.record(turn, level, outcome, -sold, -quantity, id);
+    for (const { number, level, quantity } of this.holds.linesOf(slot)) {
+      let units = outcome === 'confirmed' ? quantity : 0;
+      if (left !== undefined) {
+        units = Math.min(quantity, left[number] ?? 0);
+        left[number] -= units;
+      }
+      if (units > 0) this.giveUp(turn, level, 'confirmed', units, units, id);
+      if (units < quantity)
+        this.giveUp(turn, level, outcome === 'confirmed' ? 'released' : outcome, 0, quantity - units, id);
     }
-    this.amend(turn, slot, outcome);
+    this.amend(turn, slot, as, sold === undefined ? null : `{${sold.join(',')}}`);
+  }
+
+  private giveUp(turn: Turn, level: number, kind: LedgerKind, sold: number, units: number, id: string): void {
+    const { snapshot } = this;
+    if (snapshot.reserved[level] < units)
+      throw new Error(`level ${level} has less reserved than is released`);
+    snapshot.reserved[level] -= units;
+    snapshot.onHand[level] -= sold;
+    this.record(turn, level, kind, -sold, -units, id);
   }
 
   /** Forgets a reservation, if it is there. */

@@ -60,7 +60,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
         peers.ask({ kind: 'settle', partition, deadline, id, outcome: 'held', expiresAt }).catch(() => {});
       }
     },
-    settle: (participants, id, outcome) => peers.settle(participants, id, outcome),
+    settle: (participants, id, decision) => peers.settle(participants, id, decision),
     find: (home, id) => reader.use((sql) => findReservation(sql, home, id)),
   };
 
@@ -68,8 +68,17 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     const deadline = clock.now() + ASK_HOME_DEADLINE_MS;
     const reply = await peers.ask({ kind: 'ask', partition: home, deadline, id }).catch(() => undefined);
     if (reply?.kind !== 'outcome') return;
-    const { outcome, expiresAt } = reply;
-    const settle = { kind: 'settle', partition, deadline: peers.deadline(), id, outcome, expiresAt } as const;
+    const { outcome, expiresAt, sold } = reply;
+    const deadlineOfSettle = peers.deadline();
+    const settle = {
+      kind: 'settle',
+      partition,
+      deadline: deadlineOfSettle,
+      id,
+      outcome,
+      expiresAt,
+      sold,
+    } as const;
     actors.get(partition)!.receive(settle, () => {});
   }
 
@@ -133,7 +142,8 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     unsettled.push(...recovered.unsettled);
   }
   serving = true;
-  for (const { participant, id, decision } of unsettled) void peers.settle([participant], id, decision);
+  for (const { participant, id, decision, sold } of unsettled)
+    void peers.settle([participant], id, { outcome: decision, sold });
   void pulse.beat();
   const ticking = setInterval(() => {
     const now = clock.now();

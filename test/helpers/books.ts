@@ -65,6 +65,15 @@ const ALWAYS: Record<string, string> = {
                    from holdfast.ledger where reservation is not null group by 1, 2) g using (partition, id)
      where r.units is distinct from g.taken
         or g.given is distinct from case r.status when 'held' then 0 else r.units end`,
+  'what is confirmed left the shelf, but for what was released; nothing else did': `
+    select r.partition, r.id, r.status, r.units, g.sold, g.released
+      from (select partition, id, status, reheld_as, sum(lines[i + 2]) as units
+              from holdfast.reservation cross join generate_series(1, cardinality(lines), 3) i group by 1, 2, 3, 4) r
+      join (select partition, reservation as id, -sum(on_hand_delta) as sold,
+                   -coalesce(sum(reserved_delta) filter (where kind = 'released'), 0) as released
+              from holdfast.ledger where reservation is not null group by 1, 2) g using (partition, id)
+     where g.sold is distinct from case when r.status in ('confirmed', 'reheld') and r.reheld_as is null
+                                        then r.units - g.released else 0 end`,
   'one row of a reservation in a partition': `
     select partition, id, array_agg(status::text) from holdfast.reservation group by 1, 2 having count(*) > 1`,
   'nothing promised beyond what is there': `
@@ -92,7 +101,10 @@ const SETTLED: Record<string, string> = {
       from holdfast.reservation r
       left join holdfast.reservation h on h.id = r.id and h.partition = r.home
      where r.home <> r.partition and r.status <> 'held'
-       and r.status is distinct from coalesce(h.status, 'never')`,
+       and r.status::text is distinct from case
+             when h.status = 'reheld' then 'confirmed'
+             when h.reheld_as is not null then 'expired'
+             else coalesce(h.status::text, 'never') end`,
 };
 
 /** @returns a line for each broken rule, with the first rows that break it; empty when the books balance */
@@ -131,5 +143,5 @@ export interface HomeRow {
 export async function decisionsOf(sql: BooksSql): Promise<HomeRow[]> {
   return await sql<HomeRow[]>`
     select id::text as id, status::text as status, reference from holdfast.reservation
-     where home = partition and status <> 'never'`;
+     where home = partition and status not in ('never', 'reheld')`;
 }

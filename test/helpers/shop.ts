@@ -44,7 +44,14 @@ export interface Problem {
   status: number;
   detail: string;
   code: string;
-  errors?: { line?: number; sku?: string; code: string; requested?: number; available?: number }[];
+  errors?: {
+    pointer?: string;
+    line?: number;
+    sku?: string;
+    code: string;
+    requested?: number;
+    available?: number;
+  }[];
 }
 
 /** One answer; the caller says by its expectation of `status` which body it is. */
@@ -99,6 +106,22 @@ export class Shop {
 
   cancel(id: string): Promise<Answer<Reservation>> {
     return this.call('POST', `/v1/reservations/${id}/cancel`);
+  }
+
+  confirm(id: string, body?: Record<string, unknown>): Promise<Answer<Reservation>> {
+    return this.call('POST', `/v1/reservations/${id}/confirm`, body);
+  }
+
+  extend(id: string, expiresInSeconds: number): Promise<Answer<Reservation>> {
+    return this.call('POST', `/v1/reservations/${id}/extend`, { expiresInSeconds });
+  }
+
+  adjust(sku: string, location: string, body: Record<string, unknown>): Promise<Answer<Level>> {
+    return this.call(
+      'POST',
+      `/v1/stock/${encodeURIComponent(sku)}/${encodeURIComponent(location)}/adjustments`,
+      body,
+    );
   }
 
   read(id: string): Promise<Answer<Reservation>> {

@@ -54,11 +54,11 @@ async function owned(numbers: number[]): Promise<Partition[]> {
 
 function put(partition: Partition, batch: Batch, sku: string, onHand: number, location = 'dc1'): void {
   const to = { partition: partition.partition, deadline: Infinity };
-  partition.decide(batch, systemClock.now(), { kind: 'put-level', ...to, sku, location, onHand }, noAnswer);
+  partition.decide(batch, batch.rows.at, { kind: 'put-level', ...to, sku, location, onHand }, noAnswer);
 }
 
 function hold(partition: Partition, batch: Batch, skus: string[], more: Partial<HoldRequest> = {}): string {
-  const now = systemClock.now();
+  const now = batch.rows.at;
   const home = more.home ?? partition.partition;
   const id = more.id ?? ids.next(now, home);
   partition.decide(
@@ -72,6 +72,7 @@ function hold(partition: Partition, batch: Batch, skus: string[], more: Partial<
       role: 'decide',
       home,
       participants: [],
+      mode: 'all',
       createdAt: now,
       expiresAt: now + 60_000,
       strategy: 'most-available',
@@ -216,7 +217,7 @@ test('what a start reads back is what was in memory', async () => {
           const { partition: owner, id } = held.splice(number % held.length, 1)[0];
           owner.decide(
             batch,
-            systemClock.now(),
+            batch.rows.at,
             { kind: 'cancel', partition: owner.partition, deadline: Infinity, id },
             noAnswer,
           );

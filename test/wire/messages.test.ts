@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { PROBLEMS } from '../../src/reservations/outcomes.ts';
-import { STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
+import { MODES, STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
 import { MalformedFrame, Reader, Writer } from '../../src/wire/bytes.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../src/wire/codec.ts';
 import { OUTCOMES, type Reply, type Request } from '../../src/wire/messages.ts';
@@ -13,6 +13,7 @@ const quantity = fc.integer({ min: 1, max: 2_147_483_647 });
 const partition = fc.nat(4095);
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 const to = { partition, deadline: time };
+const sold = optional(fc.array(fc.nat(2_147_483_647), { minLength: 1, maxLength: 100 }));
 
 const requests: fc.Arbitrary<Request> = fc.oneof(
   fc.record({
@@ -22,13 +23,15 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     role: fc.constantFrom('decide' as const, 'try' as const, 'probe' as const),
     home: partition,
     participants: fc.array(partition, { maxLength: 99 }),
+    rehold: optional(fc.record({ id, sold })),
+    mode: fc.constantFrom(...MODES),
     createdAt: time,
     expiresAt: time,
     reference: optional(key),
     strategy: fc.constantFrom(...STRATEGIES),
     locations: fc.array(key, { maxLength: 5 }),
     lines: fc.array(fc.record({ line: fc.nat(99), quantity, sku: key, location: optional(key) }), {
-      maxLength: 100,
+      maxLength: 300,
     }),
   }),
   fc.record({
@@ -53,7 +56,19 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     id,
     outcome: fc.constantFrom(...OUTCOMES),
     expiresAt: time,
+    sold,
   }),
+  fc.record({
+    kind: fc.constant('adjust' as const),
+    ...to,
+    sku: key,
+    location: key,
+    delta: fc.integer({ min: -2_147_483_647, max: 2_147_483_647 }),
+    reason: key,
+    reference: optional(key),
+  }),
+  fc.record({ kind: fc.constant('confirm' as const), ...to, id, sold }),
+  fc.record({ kind: fc.constant('extend' as const), ...to, id, expiresInMs: fc.nat(2_592_000_000) }),
   fc.constant({ kind: 'status' as const }),
 );
 
@@ -70,23 +85,23 @@ const level = fc.record({
   updatedAt: time,
 });
 
+const refusals = fc.array(
+  fc.record({
+    line: fc.nat(99),
+    code: fc.constantFrom('insufficient-stock' as const, 'unknown-sku' as const),
+    requested: quantity,
+    available: fc.nat(4_294_967_294),
+  }),
+  { maxLength: 20 },
+);
+
 const replies: fc.Arbitrary<Reply> = fc.oneof(
   fc.record({
     kind: fc.constant('granted' as const),
     lines: fc.array(fc.record({ line: fc.nat(99), allocations }), { maxLength: 20 }),
+    short: refusals,
   }),
-  fc.record({
-    kind: fc.constant('refused' as const),
-    lines: fc.array(
-      fc.record({
-        line: fc.nat(99),
-        code: fc.constantFrom('insufficient-stock' as const, 'unknown-sku' as const),
-        requested: quantity,
-        available: fc.nat(4_294_967_294),
-      }),
-      { maxLength: 20 },
-    ),
-  }),
+  fc.record({ kind: fc.constant('refused' as const), lines: refusals }),
   fc.record({ kind: fc.constant('level' as const), created: fc.boolean(), level }),
   fc.record({ kind: fc.constant('levels' as const), levels: fc.array(level, { maxLength: 20 }) }),
   fc.record({
@@ -105,6 +120,7 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     kind: fc.constant('outcome' as const),
     outcome: fc.constantFrom(...OUTCOMES),
     expiresAt: time,
+    sold,
   }),
   fc.record({ kind: fc.constant('settled' as const), lines }),
   fc.record({

@@ -201,6 +201,7 @@ async function play(operations: Operation[], together: number): Promise<void> {
             role: 'decide',
             home: one.partition,
             participants: [],
+            mode: 'all',
             createdAt: clock.now(),
             expiresAt: clock.now() + one.seconds * 1000,
             strategy: 'most-available',
