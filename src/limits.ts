@@ -74,6 +74,12 @@ export const ASK_HOME_AFTER_MS = 15_000;
 export const TOMBSTONE_MS = 60_000;
 /** How long units are held that are to be sold at once: longer than a request may take. */
 export const REHOLD_MS = 60_000;
+/** How long an Idempotency-Key is remembered. */
+export const KEY_MEMORY_MS = 24 * 3_600_000;
+/** Keys of a partition that are looked at in a tick of the wheel, to forget the old ones. */
+export const KEYS_SWEPT_AT_ONCE = 64;
+/** Characters of an Idempotency-Key. */
+export const KEY_CHARACTERS_MAX = 255;
 /** Resolution of the expiry wheel. */
 export const WHEEL_TICK_MS = 64;
 

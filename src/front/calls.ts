@@ -73,6 +73,7 @@ export const calls = {
   }),
   adjustLevel: describe({
     id: 'adjustStockLevel',
+    keyed: true,
     tag: 'Stock',
     summary: 'Receive, write off, return to stock',
     description:
@@ -135,6 +136,7 @@ export const calls = {
   }),
   createReservation: describe({
     id: 'createReservation',
+    keyed: true,
     tag: 'Reservations',
     summary: 'Hold stock',
     description:
@@ -178,6 +180,7 @@ export const calls = {
   }),
   confirmReservation: describe({
     id: 'confirmReservation',
+    keyed: true,
     tag: 'Reservations',
     summary: 'Sell what is held',
     description:
@@ -212,6 +215,7 @@ export const calls = {
   }),
   extendReservation: describe({
     id: 'extendReservation',
+    keyed: true,
     tag: 'Reservations',
     summary: 'Hold it longer',
     description: 'Counted from now, whatever was left.',
@@ -233,6 +237,7 @@ export const calls = {
   }),
   cancelReservation: describe({
     id: 'cancelReservation',
+    keyed: true,
     tag: 'Reservations',
     summary: 'Give the stock back',
     description: 'Repeating it is safe: a reservation that is already cancelled is answered with 200 again.',

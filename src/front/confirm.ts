@@ -9,6 +9,7 @@ import { REHOLD_MS } from '../limits.ts';
 import { type Sold, soldByLine, soldLines } from '../reservations/sold.ts';
 import type { HoldLine, Reservation } from '../reservations/types.ts';
 import type { FrontContext } from './context.ts';
+import { askWith, type KeyInUse, once } from './idempotency.ts';
 import { invalid, problem } from './problems.ts';
 import { ok, renderReservation } from './render.ts';
 import { atHome, noReservation, refusal, type ToHome } from './reservations.ts';
@@ -25,29 +26,42 @@ export async function confirmReservation(
 ): Promise<Response> {
   const body = (await context.bodies.readOptional(request, confirmBody)) ?? {};
   if (body instanceof Response) return body;
-  return atHome(context, id, (home) => confirm(context, home, body));
+  return once(context, request, body, (key) =>
+    atHome(context, id, (home) => confirm(context, home, body, key)),
+  );
 }
 
-async function confirm(context: FrontContext, home: ToHome, body: schemas.Confirm): Promise<Response> {
+async function confirm(
+  context: FrontContext,
+  home: ToHome,
+  body: schemas.Confirm,
+  key: KeyInUse | undefined,
+): Promise<Response> {
   let sold: Sold | undefined;
   if (body.lines !== undefined) {
     const found = await read(context, home);
     if (found instanceof Response) return found;
-    // Its lines are those that were sold, and say nothing of what was held.
-    if (found.status === 'confirmed') return ok(renderReservation(found));
-    const parts = partsOf(found, body.lines);
-    if (parts instanceof Response) return parts;
-    sold = parts;
+    // The lines of a confirmed one are those that were sold, and say nothing of what was held.
+    if (found.status !== 'confirmed') {
+      const parts = partsOf(found, body.lines);
+      if (parts instanceof Response) return parts;
+      sold = parts;
+    }
   }
-  const answer = await context.backends.ask({ kind: 'confirm', ...home, sold });
+  const late = body.ifExpired === 'rehold';
+  const confirming = { kind: 'confirm' as const, ...home, sold, rehold: late, key };
+  const answer = await askWith(context.backends, confirming, key);
   if (answer.kind === 'reservation') return ok(renderReservation(answer.reservation));
   const isLate = answer.kind === 'problem' && answer.code === 'reservation-expired';
-  return isLate && body.ifExpired === 'rehold'
-    ? rehold(context, home, sold)
-    : noReservation(answer, home.id, 'writes');
+  return isLate && late ? rehold(context, home, sold, key) : noReservation(answer, home.id, 'writes');
 }
 
-async function rehold(context: FrontContext, home: ToHome, sold: Sold | undefined): Promise<Response> {
+async function rehold(
+  context: FrontContext,
+  home: ToHome,
+  sold: Sold | undefined,
+  key: KeyInUse | undefined,
+): Promise<Response> {
   const found = await read(context, home);
   if (found instanceof Response) return found;
   const lines = soldLines(found.lines, sold).flatMap(({ line, sku, allocations }) =>
@@ -59,6 +73,7 @@ async function rehold(context: FrontContext, home: ToHome, sold: Sold | undefine
     locations: [],
     expiresInMs: REHOLD_MS,
     mode: 'all',
+    key,
     rehold: { id: home.id, home: home.partition, sold },
   });
   switch (verdict.kind) {

@@ -5,6 +5,7 @@ import type { LineRefusal } from '../reservations/types.ts';
 import { problemFrom } from './answers.ts';
 import type { Answer, PartitionRequest } from './backends.ts';
 import type { FrontContext } from './context.ts';
+import { askWith, type KeyInUse, once } from './idempotency.ts';
 import { type Fault, problem } from './problems.ts';
 import { created, ok, renderReservation } from './render.ts';
 import { reserve } from './reserve.ts';
@@ -30,7 +31,16 @@ const ANY_LOCATION: string[] = [];
 export async function createReservation(context: FrontContext, request: Request): Promise<Response> {
   const body = await context.bodies.read(request, reserveBody);
   if (body instanceof Response) return body;
+  return once(context, request, body, (key) => create(context, body, key));
+}
+
+async function create(
+  context: FrontContext,
+  body: schemas.Reserve,
+  key: KeyInUse | undefined,
+): Promise<Response> {
   const verdict = await reserve(context, {
+    key,
     lines: body.lines.map(({ sku, quantity, location }, line) => ({ line, sku, quantity, location })),
     strategy: body.sourcing?.strategy ?? 'most-available',
     locations: body.sourcing?.locations ?? ANY_LOCATION,
@@ -67,7 +77,7 @@ function reasonOf({ code, sku, requested, available }: LineRefusal): string {
 }
 
 export function getReservation(context: FrontContext, { id }: { id: string }): Promise<Response> {
-  return atHome(context, id, (home) => answerOf(context, { kind: 'get-reservation', ...home }, 'reads'));
+  return atHome(context, id, (home) => answerOf(context, { kind: 'get-reservation', ...home }));
 }
 
 export async function cancelReservation(
@@ -77,7 +87,9 @@ export async function cancelReservation(
 ): Promise<Response> {
   const body = await context.bodies.readOptional(request, nothing);
   if (body instanceof Response) return body;
-  return atHome(context, id, (home) => answerOf(context, { kind: 'cancel', ...home }, 'writes'));
+  return once(context, request, body, (key) =>
+    atHome(context, id, (home) => answerOf(context, { kind: 'cancel', ...home, key }, key)),
+  );
 }
 
 export async function extendReservation(
@@ -88,7 +100,9 @@ export async function extendReservation(
   const body = await context.bodies.read(request, extendBody);
   if (body instanceof Response) return body;
   const expiresInMs = body.expiresInSeconds * 1000;
-  return atHome(context, id, (home) => answerOf(context, { kind: 'extend', ...home, expiresInMs }, 'writes'));
+  return once(context, request, body, (key) =>
+    atHome(context, id, (home) => answerOf(context, { kind: 'extend', ...home, expiresInMs, key }, key)),
+  );
 }
 
 /** What every request to the home of a reservation has. */
@@ -114,12 +128,12 @@ export async function atHome(
 async function answerOf(
   { backends }: FrontContext,
   request: PartitionRequest & { id: string },
-  effect: 'reads' | 'writes',
+  key?: KeyInUse,
 ): Promise<Response> {
-  const answer = await backends.ask(request);
+  const answer = await askWith(backends, request, key);
   return answer.kind === 'reservation'
     ? ok(renderReservation(answer.reservation))
-    : noReservation(answer, request.id, effect);
+    : noReservation(answer, request.id, request.kind === 'get-reservation' ? 'reads' : 'writes');
 }
 
 export function noReservation(answer: Answer, id: string, effect: 'reads' | 'writes'): Response {

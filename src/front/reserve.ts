@@ -31,7 +31,8 @@ import type {
 } from '../reservations/types.ts';
 import { partitionOf } from '../routing/partition-map.ts';
 import type { HoldRequest } from '../wire/messages.ts';
-import type { Answer, Asker } from './backends.ts';
+import type { Answer, Asker, PartitionRequest } from './backends.ts';
+import { askWith, type KeyInUse } from './idempotency.ts';
 
 export interface Wish {
   lines: HoldLine[];
@@ -41,6 +42,8 @@ export interface Wish {
   expiresInMs: number;
   reference?: string;
   mode: Mode;
+  /** Must be claimed. */
+  key?: KeyInUse;
   /** The expired reservation that this one is confirmed for at once; its home decides. */
   rehold?: { id: string; home: number; sold?: Sold };
 }
@@ -92,6 +95,8 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
     participants: [],
     rehold: wish.rehold,
     mode: wish.mode,
+    refused: [],
+    key: wish.key,
     createdAt: now,
     expiresAt: now + wish.expiresInMs,
     reference: wish.reference,
@@ -99,19 +104,49 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
     locations: wish.locations,
     lines,
   };
-  if (lines.length === 1 && wish.rehold === undefined) return decideAlone(backends, hold);
+  if (lines.length === 1 && wish.rehold === undefined) return decideAlone(backends, hold, wish.key);
   const groups = groupByPartition(lines, backends.partitions);
   hold.lines = groups.get(home) ?? [];
   groups.delete(home);
-  if (groups.size === 0) return decideAlone(backends, hold);
+  if (groups.size === 0) return decideAlone(backends, hold, wish.key);
   hold.participants = [...groups.keys()];
-  return decideTogether(backends, clock, lines, hold, groups);
+  return decideTogether(backends, clock, lines, hold, groups, wish.key);
 }
 
-async function decideAlone(backends: Asker, hold: HoldRequest): Promise<Verdict> {
-  const answer = await backends.ask(hold);
-  if (answer.kind === 'granted') return held(hold, hold.lines, [answer]);
-  return notHeld(answer, hold.lines);
+async function decideAlone(backends: Asker, hold: HoldRequest, key: KeyInUse | undefined): Promise<Verdict> {
+  const decided = await decide(backends, hold, key);
+  const { answer } = decided;
+  if (answer.kind === 'granted') return held(hold, hold.lines, [answer], answer.short);
+  return notHeld(decided, hold, hold.lines);
+}
+
+/** What a request with this key was answered before; undefined where that is not known. */
+async function recall(
+  backends: Asker,
+  { partition, deadline, rehold }: HoldRequest,
+  key: KeyInUse,
+): Promise<Decided | undefined> {
+  if (rehold !== undefined) return undefined;
+  const decided = await decide(backends, { kind: 'recall', partition, deadline, key }, key);
+  return decided.answer.kind === 'claimed' ? undefined : decided;
+}
+
+interface Decided {
+  answer: Answer;
+  /** Of an earlier request with the same key. */
+  short: Omit<LineRefusal, 'sku'>[];
+}
+
+async function decide(
+  backends: Asker,
+  request: PartitionRequest,
+  key: KeyInUse | undefined,
+): Promise<Decided> {
+  let short: Decided['short'] = [];
+  const answer = await askWith(backends, request, key, (missing) => {
+    short = missing;
+  });
+  return { answer, short };
 }
 
 async function decideTogether(
@@ -120,7 +155,11 @@ async function decideTogether(
   lines: HoldLine[],
   hold: HoldRequest,
   groups: Map<number, HoldLine[]>,
+  key: KeyInUse | undefined,
 ): Promise<Verdict> {
+  // Before participants are asked in vain.
+  const before = key?.known ? await recall(backends, hold, key) : undefined;
+  if (before !== undefined) return notHeld(before, hold, lines);
   const asked = hold.participants;
   const tries = await Promise.all(
     asked.map((partition) =>
@@ -130,28 +169,32 @@ async function decideTogether(
         role: 'try',
         participants: [],
         rehold: undefined,
+        key: undefined,
         lines: groups.get(partition)!,
       }),
     ),
   );
   const settle = (): Promise<void> => settleNever(backends, clock, hold, asked, tries);
+  hold.refused = tries.flatMap((answer) => {
+    if (answer.kind === 'refused') return answer.lines;
+    return answer.kind === 'granted' ? answer.short : [];
+  });
   const enough = hold.mode === 'partial' ? ['granted', 'refused'] : ['granted'];
   if (tries.some((answer) => !enough.includes(answer.kind))) {
-    const probe = tries.some((answer) => answer.kind === 'refused')
-      ? backends.ask({ ...hold, role: 'probe', participants: [] })
+    const isRefused = tries.some((answer) => answer.kind === 'refused');
+    const probed = isRefused
+      ? decide(backends, { ...hold, role: 'probe', participants: [], rehold: undefined }, key)
       : undefined;
     await settle();
-    return notTried(lines, tries, await probe);
+    return notTried(lines, hold, tries, await probed);
   }
   hold.participants = asked.filter((_, index) => tries[index].kind === 'granted');
-  const answer = await backends.ask(hold);
-  const parts = [...tries, answer];
-  if (answer.kind === 'granted') return held(hold, lines, parts);
-  // Everything that was tried was refused, and so was the home's part.
-  if (answer.kind === 'refused' && hold.participants.length === 0)
-    return { kind: 'refused', lines: refusals(parts, lines) };
-  const verdict = notHeld(answer, lines);
-  // Who confirmed it after all may have been another request; then this one's participants hold for nothing.
+  const decided = await decide(backends, hold, key);
+  const { answer } = decided;
+  if (answer.kind === 'granted' && key?.replayed !== true)
+    return held(hold, lines, [...tries, answer], answer.short);
+  const verdict = notHeld(decided, hold, lines);
+  // Where another request has decided, this one's participants hold for nothing.
   if (verdict.kind !== 'problem' || verdict.code !== 'outcome-unknown') await settle();
   return verdict;
 }
@@ -187,12 +230,22 @@ function mayHold(answer: Answer): boolean {
   return answer.kind === 'granted' || (answer.kind === 'problem' && answer.code === 'outcome-unknown');
 }
 
-/** Participants did not all grant. A refusal is the answer even where another participant is out of reach. */
-function notTried(lines: HoldLine[], tries: Answer[], probe: Answer | undefined): Verdict {
-  const refused = refusals(probe === undefined ? tries : [...tries, probe], lines);
-  if (refused.length > 0) return { kind: 'refused', lines: refused };
+/** Participants did not all grant. A refusal is the answer even where another participant, or the home, is out of reach. */
+function notTried(
+  lines: HoldLine[],
+  hold: HoldRequest,
+  tries: Answer[],
+  probed: Decided | undefined,
+): Verdict {
+  if (probed !== undefined) {
+    const { kind } = probed.answer;
+    // Beside a key, a refusal counts only once it is written down.
+    const isKnown = kind === 'refused' || kind === 'reservation';
+    if (isKnown || hold.key !== undefined) return notHeld(probed, hold, lines);
+    return { kind: 'refused', lines: withSkus(hold.refused, lines) };
+  }
   for (const answer of tries) {
-    const verdict = answer.kind === 'granted' ? undefined : notHeld(answer, lines);
+    const verdict = answer.kind === 'granted' ? undefined : notHeld({ answer, short: [] }, hold, lines);
     // What a participant does not know it holds it will not keep: the home never heard of it.
     if (verdict?.kind === 'problem' && verdict.code !== 'outcome-unknown') return verdict;
   }
@@ -200,12 +253,14 @@ function notTried(lines: HoldLine[], tries: Answer[], probe: Answer | undefined)
 }
 
 /** What an answer other than `granted` means to the caller. */
-function notHeld(answer: Answer, lines: HoldLine[]): Verdict {
+function notHeld({ answer, short }: Decided, { rehold }: HoldRequest, lines: HoldLine[]): Verdict {
   switch (answer.kind) {
     case 'refused':
       return { kind: 'refused', lines: withSkus(answer.lines, lines) };
     case 'reservation':
-      return { kind: 'reheld', reservation: answer.reservation };
+      return rehold === undefined
+        ? { kind: 'held', reservation: answer.reservation, short: withSkus(short, lines) }
+        : { kind: 'reheld', reservation: answer.reservation };
     case 'problem':
       return answer;
     case 'lost':
@@ -215,24 +270,21 @@ function notHeld(answer: Answer, lines: HoldLine[]): Verdict {
   }
 }
 
-/** What these partitions did not grant, or not whole, in the order of the lines. */
-function refusals(answers: Answer[], lines: HoldLine[]): LineRefusal[] {
-  return answers
-    .flatMap((answer) => {
-      if (answer.kind === 'refused') return withSkus(answer.lines, lines);
-      return answer.kind === 'granted' ? withSkus(answer.short, lines) : [];
-    })
+function withSkus(refused: Omit<LineRefusal, 'sku'>[], lines: HoldLine[]): LineRefusal[] {
+  return refused
+    .map((refusal) => ({
+      ...refusal,
+      sku: lines.find((line) => line.line === refusal.line)!.sku,
+    }))
     .sort((a, b) => a.line - b.line);
 }
 
-function withSkus(refused: Omit<LineRefusal, 'sku'>[], lines: HoldLine[]): LineRefusal[] {
-  return refused.map((refusal) => ({
-    ...refusal,
-    sku: lines.find((line) => line.line === refusal.line)!.sku,
-  }));
-}
-
-function held(hold: HoldRequest, lines: HoldLine[], answers: Answer[]): Verdict {
+function held(
+  hold: HoldRequest,
+  lines: HoldLine[],
+  answers: Answer[],
+  short: Omit<LineRefusal, 'sku'>[],
+): Verdict {
   const byLine: GrantedLine[] = [];
   for (const answer of answers) {
     if (answer.kind !== 'granted') continue;
@@ -253,5 +305,5 @@ function held(hold: HoldRequest, lines: HoldLine[], answers: Answer[]): Verdict 
   reservation.lines = Object.values(byLine);
   for (const line of reservation.lines)
     line.quantity = line.allocations.reduce((sum, { quantity }) => sum + quantity, 0);
-  return { kind: 'held', reservation, short: refusals(answers, lines) };
+  return { kind: 'held', reservation, short: withSkus(short, lines) };
 }

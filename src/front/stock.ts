@@ -6,6 +6,7 @@ import { problemFrom } from './answers.ts';
 import type { Answer } from './backends.ts';
 import type { FrontContext } from './context.ts';
 import { entityTag, parseIfMatch } from './entity-tag.ts';
+import { askWith, type KeyInUse, once } from './idempotency.ts';
 import { type Fault, invalid, problem } from './problems.ts';
 import { created, ok, renderLevel, renderSkuStock } from './render.ts';
 import { isText } from './schema-kinds.ts';
@@ -58,15 +59,25 @@ export async function adjustLevel(
   if (faults.length > 0) return invalid(faults);
   const body = await context.bodies.read(request, adjustBody);
   if (body instanceof Response) return body;
-  const { backends, clock } = context;
-  const answer = await backends.ask({
-    kind: 'adjust',
+  return once(context, request, body, (key) => adjust(context, { sku, location }, body, key));
+}
+
+async function adjust(
+  { backends, clock }: FrontContext,
+  { sku, location }: { sku: string; location: string },
+  body: schemas.Adjust,
+  key: KeyInUse | undefined,
+): Promise<Response> {
+  const adjusting = {
+    kind: 'adjust' as const,
     partition: partitionOf(sku, backends.partitions),
     deadline: clock.now() + REQUEST_DEADLINE_MS,
     sku,
     location,
     ...body,
-  });
+    key,
+  };
+  const answer = await askWith(backends, adjusting, key);
   if (answer.kind !== 'level')
     return problemFrom(answer, 'writes', {
       'unknown-sku': `No stock was ever set for SKU ${shown(sku)}.`,

@@ -139,7 +139,7 @@ export const PROBLEMS = [
     status: 503,
     title: 'Outcome unknown',
     explanation:
-      'The database or a worker did not answer in time, so it is not known whether the request took effect. Repeating a PUT or a cancel is safe; a repeated reservation may hold twice until the first one expires.',
+      'The database or a worker did not answer in time, so it is not known whether the request took effect. Repeating it with the same Idempotency-Key is always safe, and a PUT, a confirm or a cancel also without one; a reservation without a key may be held twice until the first one expires.',
     retryAfter: 1,
   },
   {

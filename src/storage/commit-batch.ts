@@ -85,6 +85,8 @@ interface Part {
   values(rows: BatchRows): Value[][];
   /** What it writes from `u`, whose columns are those above. */
   write: string;
+  /** What it does with a row that is there already. */
+  otherwise?: string;
 }
 
 /** Milliseconds of a column of `u` as a timestamp. */
@@ -224,6 +226,10 @@ const keys: Part = {
   values: ({ keys: k }) => [k.partition, k.key, k.keyPartition, k.fingerprint, k.answer],
   write: `insert into idempotency_key (partition, key, key_partition, fingerprint, answer, at)
     select u.partition, u.key, u.key_partition, u.fingerprint, decode(u.answer, 'hex'), ${AT}`,
+  // One that was forgotten, and is used again before its row was swept away.
+  otherwise: `on conflict (partition, key) do update
+    set key_partition = excluded.key_partition, fingerprint = excluded.fingerprint, answer = excluded.answer,
+        at = excluded.at`,
 };
 
 /** What an update adds to `from u`: which row is meant. */
@@ -280,7 +286,8 @@ function statementOf(parts: Part[]): string {
     return `part${index} as (
     ${part.write}
       from unnest(${arrays}) u (${names})
-     where exists (select from fence)${matches === undefined ? '' : ` and ${matches}`})`;
+     where exists (select from fence)${matches === undefined ? '' : ` and ${matches}`}
+    ${part.otherwise ?? ''})`;
   });
   return `with fence as (
     update owner set commit_seq = $2::bigint where epoch = $1::bigint and commit_seq = $2::bigint - 1 returning epoch),

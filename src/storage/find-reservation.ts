@@ -13,6 +13,8 @@ export interface FoundReservation extends Reservation {
   unsettled: number[];
   /** What a confirmation in part has sold. */
   sold?: Sold;
+  /** Its lines as they were held. */
+  heldLines: GrantedLine[];
 }
 
 /**
@@ -69,10 +71,12 @@ export async function findReservation(sql: Sql, home: number, id: string): Promi
              group by 1, 2) l
       join holdfast.stock_level s on s.partition = l.partition and s.level = l.level
      order by 1, l.partition, l.i`;
+  const heldLines = gather(lines);
   return {
     id,
     status,
-    lines: soldLines(gather(lines), sold),
+    lines: soldLines(heldLines, sold),
+    heldLines,
     sold,
     reference: row.reference ?? undefined,
     createdAt: row.createdAt,

@@ -1,4 +1,5 @@
 /** Messages to bytes and back. What is not a message is a MalformedFrame. */
+import type { Key } from '../reservations/key.ts';
 import { problemByNumber, problemNumber } from '../reservations/outcomes.ts';
 import type { Sold } from '../reservations/sold.ts';
 import {
@@ -26,6 +27,9 @@ const REQUEST_KINDS = [
   'adjust',
   'confirm',
   'extend',
+  'claim',
+  'release',
+  'recall',
 ] as const satisfies readonly Request['kind'][];
 const REPLY_KINDS = [
   'granted',
@@ -37,6 +41,8 @@ const REPLY_KINDS = [
   'settled',
   'status',
   'problem',
+  'claimed',
+  'replayed',
 ] as const satisfies readonly Reply['kind'][];
 const ROLES = ['decide', 'try', 'probe'] as const;
 
@@ -67,13 +73,26 @@ export function encodeRequest(out: Writer, request: Request): void {
       out.text(request.location);
       out.i32(request.delta);
       out.text(request.reason);
-      return out.text(request.reference ?? '');
+      out.text(request.reference ?? '');
+      return encodeKey(out, request.key);
     case 'confirm':
       out.text(request.id);
-      return encodeSold(out, request.sold);
+      encodeSold(out, request.sold);
+      out.u8(request.rehold ? 1 : 0);
+      return encodeKey(out, request.key);
     case 'extend':
       out.text(request.id);
-      return out.f64(request.expiresInMs);
+      out.f64(request.expiresInMs);
+      return encodeKey(out, request.key);
+    case 'cancel':
+      out.text(request.id);
+      return encodeKey(out, request.key);
+    case 'claim':
+    case 'recall':
+      return encodeKey(out, request.key);
+    case 'release':
+      encodeKey(out, request.key);
+      return out.u8(request.used ? 1 : 0);
     default:
       return out.text(request.id);
   }
@@ -121,11 +140,27 @@ export function decodeRequest(input: Reader): Request {
         delta: input.i32(),
         reason: input.text(),
         reference: input.text() || undefined,
+        key: decodeKey(input),
       };
     case 'confirm':
-      return { kind, partition, deadline, id: input.text(), sold: decodeSold(input) };
+      return {
+        kind,
+        partition,
+        deadline,
+        id: input.text(),
+        sold: decodeSold(input),
+        rehold: input.u8() === 1,
+        key: decodeKey(input),
+      };
     case 'extend':
-      return { kind, partition, deadline, id: input.text(), expiresInMs: input.f64() };
+      return { kind, partition, deadline, id: input.text(), expiresInMs: input.f64(), key: decodeKey(input) };
+    case 'cancel':
+      return { kind, partition, deadline, id: input.text(), key: decodeKey(input) };
+    case 'claim':
+    case 'recall':
+      return { kind, partition, deadline, key: requiredKey(input) };
+    case 'release':
+      return { kind, partition, deadline, key: requiredKey(input), used: input.u8() === 1 };
     default:
       return { kind, partition, deadline, id: input.text() };
   }
@@ -140,6 +175,8 @@ function encodeHold(out: Writer, request: HoldRequest): void {
   out.text(request.rehold?.id ?? '');
   if (request.rehold !== undefined) encodeSold(out, request.rehold.sold);
   out.u8(MODES.indexOf(request.mode));
+  encodeRefusals(out, request.refused);
+  encodeKey(out, request.key);
   out.f64(request.createdAt);
   out.f64(request.expiresAt);
   out.text(request.reference ?? '');
@@ -166,6 +203,8 @@ function decodeHold(input: Reader, partition: number, deadline: number): HoldReq
     participants: list(input.u8(), () => input.u16()),
     rehold: decodeRehold(input),
     mode: pick(MODES, input.u8()),
+    refused: decodeRefusals(input),
+    key: decodeKey(input),
     createdAt: input.f64(),
     expiresAt: input.f64(),
     reference: input.text() || undefined,
@@ -178,6 +217,23 @@ function decodeHold(input: Reader, partition: number, deadline: number): HoldReq
       location: input.text() || undefined,
     })),
   };
+}
+
+/** Absent is an empty hash. */
+function encodeKey(out: Writer, key: Key | undefined): void {
+  out.text(key?.hash ?? '');
+  if (key === undefined) return;
+  out.text(key.fingerprint);
+  out.u16(key.partition);
+}
+function decodeKey(input: Reader): Key | undefined {
+  const hash = input.text();
+  return hash === '' ? undefined : { hash, fingerprint: input.text(), partition: input.u16() };
+}
+function requiredKey(input: Reader): Key {
+  const key = decodeKey(input);
+  if (key === undefined) throw new MalformedFrame('a key is missing');
+  return key;
 }
 
 function decodeRehold(input: Reader): HoldRequest['rehold'] {
@@ -226,6 +282,11 @@ export function encodeReply(out: Writer, reply: Reply): void {
       return out.longText(JSON.stringify(reply.status));
     case 'problem':
       return out.u8(problemNumber(reply.code));
+    case 'claimed':
+      return out.u8(reply.known ? 1 : 0);
+    case 'replayed':
+      encodeReply(out, reply.reply);
+      return encodeRefusals(out, reply.short);
   }
 }
 
@@ -259,10 +320,14 @@ export function decodeReply(input: Reader): Reply {
       return { kind, status: JSON.parse(input.longText()) as WorkerStatus };
     case 'problem':
       return { kind, code: problemByNumber(input.u8()) };
+    case 'claimed':
+      return { kind, known: input.u8() === 1 };
+    case 'replayed':
+      return { kind, reply: decodeReply(input), short: decodeRefusals(input) };
   }
 }
 
-function encodeRefusals(out: Writer, refusals: Omit<LineRefusal, 'sku'>[]): void {
+export function encodeRefusals(out: Writer, refusals: Omit<LineRefusal, 'sku'>[]): void {
   out.u8(refusals.length);
   for (const { line, code, requested, available } of refusals) {
     out.u8(line);
@@ -272,7 +337,7 @@ function encodeRefusals(out: Writer, refusals: Omit<LineRefusal, 'sku'>[]): void
   }
 }
 
-function decodeRefusals(input: Reader): Omit<LineRefusal, 'sku'>[] {
+export function decodeRefusals(input: Reader): Omit<LineRefusal, 'sku'>[] {
   return list(input.u8(), () => ({
     line: input.u8(),
     code: problemByNumber(input.u8()) as LineRefusal['code'],

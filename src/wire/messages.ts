@@ -8,6 +8,7 @@
  * Reservations over several partitions: a participant gets `hold` with `home` set and holds until
  * told; then the home partition gets `hold` with `participants` set, and its record is the decision.
  */
+import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
 import type { Sold } from '../reservations/sold.ts';
 import {
@@ -32,7 +33,7 @@ export interface HoldRequest {
   /**
    * - `decide`: this partition is the home; a grant makes the reservation held.
    * - `try`: this partition is a participant; it holds until the home has decided.
-   * - `probe`: says what `decide` would answer, and changes nothing.
+   * - `probe`: says what `decide` would refuse, and changes nothing.
    */
   role: 'decide' | 'try' | 'probe';
   /** The home partition; equals `partition` unless the role is `try`. */
@@ -48,6 +49,9 @@ export interface HoldRequest {
   createdAt: number;
   expiresAt: number;
   reference?: string;
+  /** What the other partitions did not grant, to be part of this one's answer. */
+  refused: Omit<LineRefusal, 'sku'>[];
+  key?: Key;
   strategy: Strategy;
   /** Where lines without a location may be sourced, in order of preference; empty: anywhere. */
   locations: string[];
@@ -95,6 +99,7 @@ export interface AdjustRequest {
   delta: number;
   reason: string;
   reference?: string;
+  key?: Key;
 }
 
 /** Decided at the home partition. Answers: `reservation`, `problem`. */
@@ -103,6 +108,7 @@ export interface CancelRequest {
   partition: number;
   deadline: number;
   id: string;
+  key?: Key;
 }
 
 /** Decided at the home partition: the sale. Answers: `reservation`, `problem`. */
@@ -113,6 +119,9 @@ export interface ConfirmRequest {
   id: string;
   /** Absent: everything. The rest is released. */
   sold?: Sold;
+  /** That it has expired is not the last word: the caller will try to hold its units again. */
+  rehold: boolean;
+  key?: Key;
 }
 
 /** Decided at the home partition: held for so long from now on. Answers: `reservation`, `problem`. */
@@ -122,6 +131,33 @@ export interface ExtendRequest {
   deadline: number;
   id: string;
   expiresInMs: number;
+  key?: Key;
+}
+
+/** Of a key's own partition: that this payload is the only one with this key, and that no other such request is under way. Answers: `claimed`, `problem`. */
+export interface ClaimRequest {
+  kind: 'claim';
+  partition: number;
+  deadline: number;
+  key: Key;
+}
+
+/** Of a partition that may have decided what has this key. Answers: `replayed`; `claimed` if it has not; `problem`. */
+export interface RecallRequest {
+  kind: 'recall';
+  partition: number;
+  deadline: number;
+  key: Key;
+}
+
+/** The request is over. Answers: `claimed`. */
+export interface ReleaseRequest {
+  kind: 'release';
+  partition: number;
+  deadline: number;
+  key: Key;
+  /** False: it certainly had no effect, so that the key is free. */
+  used: boolean;
 }
 
 /** A participant asks the home what became of a reservation. Answers: `outcome`, `problem`. */
@@ -159,6 +195,9 @@ export type Request =
   | CancelRequest
   | ConfirmRequest
   | ExtendRequest
+  | ClaimRequest
+  | ReleaseRequest
+  | RecallRequest
   | AskRequest
   | SettleRequest
   | StatusRequest;
@@ -182,6 +221,10 @@ export type Reply =
   /** What this partition held of the reservation; empty where it held nothing. */
   | { kind: 'settled'; lines: GrantedLine[] }
   | { kind: 'status'; status: WorkerStatus }
+  /** `known`: the key was used before, so that its answer may be there already. */
+  | { kind: 'claimed'; known: boolean }
+  /** What a request with this key was answered before; of a reservation in mode `partial`, also what was not granted. */
+  | { kind: 'replayed'; reply: Reply; short: Omit<LineRefusal, 'sku'>[] }
   | { kind: 'problem'; code: ProblemCode };
 
 export interface PartitionStatus {

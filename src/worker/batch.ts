@@ -4,6 +4,7 @@
  * A level that many commands touch is in the batch once; its values are read when the batch is sealed,
  * so the row has the final ones.
  */
+import type { Key } from '../reservations/key.ts';
 import type { BatchRows, LevelColumns } from '../storage/commit-batch.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -157,6 +158,16 @@ export class Batch {
     rows.status[at] = status;
     rows.expiresAt[at] = expiresAt;
     rows.sold[at] = sold;
+  }
+
+  /** What a repetition of a request with this key will be answered. @param answer hexadecimal */
+  key(partition: number, { hash, fingerprint, partition: keyPartition }: Key, answer: string): void {
+    const { keys } = this.rows;
+    keys.partition.push(partition);
+    keys.key.push(hash);
+    keys.keyPartition.push(keyPartition);
+    keys.fingerprint.push(fingerprint);
+    keys.answer.push(answer);
   }
 
   /** Fills in what is known only when nothing more will be decided in this batch. */

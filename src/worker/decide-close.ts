@@ -4,6 +4,7 @@ import type { GrantedLine } from '../reservations/types.ts';
 import type { FoundReservation } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
 import type { CancelRequest, ConfirmRequest } from '../wire/messages.ts';
+import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { Decision, PartitionState, Turn } from './state.ts';
 import { reservationAt } from './views.ts';
@@ -21,6 +22,8 @@ export function close(
   if (slot === 'expired') return;
   if (slot === NONE) return closeAgain(state, id, decision.outcome, answer);
   const reservation = { ...reservationAt(state, slot, decision.outcome), closedAt: turn.now };
+  const { status, expiresAt } = reservation;
+  remember(state, turn, { kind: 'seen', id, status, expiresAt, short: [] });
   closeAtHome(state, turn, slot, decision, (others) => {
     if (others === undefined) return readClosed(state, id, answer);
     const lines = [...reservation.lines, ...others].sort((a, b) => a.line - b.line);

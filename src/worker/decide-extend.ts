@@ -5,6 +5,7 @@
 import type { Answer } from '../wire/link.ts';
 import type { ExtendRequest } from '../wire/messages.ts';
 import { getReservation, openSlot, withFound } from './decide-close.ts';
+import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
 import { reservationAt } from './views.ts';
@@ -23,6 +24,7 @@ export function extend(
   state.holds.expiresAt[slot] = expiresAt;
   state.wheel.set(slot, expiresAt);
   state.amend(turn, slot, 'held');
+  remember(state, turn, { kind: 'seen', id, status: 'held', expiresAt, short: [] });
   if (state.holds.participants(slot).length === 0) {
     const reservation = reservationAt(state, slot, 'held');
     return turn.batch.whenDurable(() => answer({ kind: 'reservation', reservation }));

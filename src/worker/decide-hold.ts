@@ -5,13 +5,14 @@ import type { LineRefusal } from '../reservations/types.ts';
 import type { Answer } from '../wire/link.ts';
 import type { HoldRequest } from '../wire/messages.ts';
 import { askForRehold } from './decide-rehold.ts';
+import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
 import { grantedLines } from './views.ts';
 
 export function hold(state: PartitionState, turn: Turn, request: HoldRequest, answer: Answer): void {
   const { id, role, participants, expiresAt, rehold } = request;
-  if (role === 'probe') return probe(state, request, answer);
+  if (role === 'probe') return probe(state, turn, request, answer);
   if (rehold !== undefined) return askForRehold(state, turn, request, rehold.id, answer);
   const held = takeStock(state, turn, request, answer);
   if (held === undefined) return;
@@ -23,9 +24,16 @@ export function hold(state: PartitionState, turn: Turn, request: HoldRequest, an
 }
 
 /** Says what `decide` would answer, and changes nothing. */
-function probe(state: PartitionState, { lines, strategy, locations }: HoldRequest, answer: Answer): void {
-  const { taken, refused } = allocate(state.snapshot, lines, strategy, locations);
+function probe(state: PartitionState, turn: Turn, request: HoldRequest, answer: Answer): void {
+  const { taken, refused: refusedHere } = allocate(
+    state.snapshot,
+    request.lines,
+    request.strategy,
+    request.locations,
+  );
   giveBack(state.snapshot, taken);
+  const refused = inOrder(request.refused, refusedHere);
+  if (refused.length > 0) remember(state, turn, { kind: 'refused', lines: refused });
   const granted = grantedLines(state.snapshot, taken);
   state.whenDurable(() =>
     answer(
@@ -39,7 +47,7 @@ function probe(state: PartitionState, { lines, strategy, locations }: HoldReques
 interface Held {
   slot: number;
   granted: ReturnType<typeof grantedLines>;
-  short: LineRefusal[];
+  short: Omit<LineRefusal, 'sku'>[];
 }
 
 /** Takes the units and writes them down. @returns undefined after it has answered why not, having changed nothing */
@@ -55,10 +63,12 @@ export function takeStock(
   // Only a tombstone can be there: the home said `never` to a participant, and keeps its word.
   if (state.holds.find(id) !== NONE) return void state.refuse(answer, 'partition-unavailable');
   const { strategy, locations } = request;
-  const { taken, refused } = allocate(state.snapshot, lines, strategy, locations, mode);
+  const { taken, refused: refusedHere } = allocate(state.snapshot, lines, strategy, locations, mode);
+  const refused = inOrder(request.refused, refusedHere);
   // A home that has nothing itself decides for participants that have something.
   const nothing = taken.length === 0 && participants.length === 0;
   if (refused.length > 0 && (mode === 'all' || nothing)) {
+    remember(state, turn, { kind: 'refused', lines: refused });
     return void state.whenDurable(() => answer({ kind: 'refused', lines: refused }));
   }
   state.change(turn);
@@ -75,5 +85,16 @@ export function takeStock(
   const { partition } = state;
   const row = { partition, status: 'held', id, home, createdAt, expiresAt, reference, participants } as const;
   state.insert(turn, slot, { ...row, lines: `${rows}}` });
+  if (request.rehold === undefined) {
+    remember(state, turn, { kind: 'seen', id, status: 'held', expiresAt, short: refused });
+  }
   return { slot, granted: grantedLines(state.snapshot, taken), short: refused };
+}
+
+/** Refusals of other partitions and of this one, by line. */
+function inOrder(
+  others: Omit<LineRefusal, 'sku'>[],
+  here: Omit<LineRefusal, 'sku'>[],
+): Omit<LineRefusal, 'sku'>[] {
+  return others.length === 0 ? here : [...others, ...here].sort((a, b) => a.line - b.line);
 }

@@ -12,6 +12,7 @@ import type { Answer } from '../wire/link.ts';
 import type { HoldRequest } from '../wire/messages.ts';
 import { closeAtHome } from './decide-close.ts';
 import { takeStock } from './decide-hold.ts';
+import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
 
@@ -28,7 +29,7 @@ export function askForRehold(
   state.holds.add(expired, 'reholding', state.partition, turn.now, turn.now);
   state.find(
     expired,
-    (found) => state.host.post(state.partition, { kind: 'rehold', request, found, answer }),
+    (found) => state.host.post(state.partition, { kind: 'rehold', request, key: turn.key, found, answer }),
     (reply) => {
       state.host.post(state.partition, { kind: 'forget', id: expired });
       answer(reply);
@@ -70,6 +71,8 @@ export function rehold(
     lines: soldLines(found.lines, sold),
     closedAt: turn.now,
   };
+  const { id, status, expiresAt } = reservation;
+  remember(state, turn, { kind: 'seen', id, status, expiresAt, short: [] });
   const then = (): void => answer({ kind: 'reservation', reservation });
   closeAtHome(state, turn, slot, { outcome: 'confirmed' }, then, 'reheld');
 }

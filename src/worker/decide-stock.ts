@@ -4,6 +4,7 @@ import { QUANTITY_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type { AdjustRequest, GetLevelsRequest, PutLevelRequest } from '../wire/messages.ts';
 import { count } from './count.ts';
+import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
 
@@ -33,8 +34,9 @@ export function adjust(state: PartitionState, turn: Turn, request: AdjustRequest
   state.change(turn);
   snapshot.onHand[level] = onHand;
   state.record(turn, level, 'adjusted', delta, 0, null, false, { reason, reference });
-  const after = snapshot.read(level);
-  state.whenDurable(() => answer({ kind: 'level', created: false, level: after }));
+  const reply = { kind: 'level', created: false, level: snapshot.read(level) } as const;
+  remember(state, turn, reply);
+  state.whenDurable(() => answer(reply));
 }
 
 /** Reads are not queued: they see what has been decided, and their answer waits until it is durable. */

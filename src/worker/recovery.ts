@@ -3,9 +3,10 @@
  * their rows into memory.
  */
 import type { Clock } from '../clock.ts';
-import { TOMBSTONE_MS } from '../limits.ts';
+import { KEY_MEMORY_MS, TOMBSTONE_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Sql } from '../storage/database.ts';
+import { loadKeys } from '../storage/load-keys.ts';
 import {
   loadLevels,
   loadNever,
@@ -72,6 +73,15 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
     byNumber.get(partition)!.restoreNever(id, at),
   );
   await loadUnsettled(sql, partitions, (row) => unsettled.push(row));
+  await loadKeys(
+    sql,
+    partitions,
+    clock.now() - KEY_MEMORY_MS,
+    ({ partition, keyPartition, key, fingerprint, at }) => {
+      byNumber.get(partition)?.keys.add(key, fingerprint, at);
+      byNumber.get(keyPartition)?.claims.keys.add(key, fingerprint, at);
+    },
+  );
   for (const partition of owned) checkBooks(partition);
   return { epoch, unsettled };
 }

@@ -6,14 +6,17 @@
  * An answer leaves only when everything that it was computed from is durable; so neither a grant nor a
  * refusal, nor a read, can be undone by a crash.
  */
+import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
 import type { Sold } from '../reservations/sold.ts';
 import type { GrantedLine } from '../reservations/types.ts';
 import type { Found } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
-import type { HoldRequest, Outcome } from '../wire/messages.ts';
+import type { HoldRequest, Outcome, Reply } from '../wire/messages.ts';
 import type { Author, Batch, LedgerKind, NewReservation, Note } from './batch.ts';
+import { Claims } from './claims.ts';
 import { Holds } from './holds.ts';
+import { Keys } from './keys.ts';
 import { type Locations, NONE, Snapshot } from './snapshot.ts';
 import { Wheel } from './wheel.ts';
 
@@ -36,24 +39,33 @@ export interface Host {
   settle(participants: number[], id: string, decision: Decision): Promise<GrantedLine[] | undefined>;
   /** Reads a reservation that is not in memory. */
   find(home: number, id: string): Promise<Found>;
+  /** Reads what was answered to an Idempotency-Key. */
+  findAnswer(partition: number, hash: string): Promise<Uint8Array | undefined>;
 }
 
 /** Commands that a partition sends to itself, when what it waited for is there. */
 export type OwnCommand =
   | { kind: 'settled'; id: string }
   | { kind: 'asked'; id: string; found: Found; answer: Answer }
-  | { kind: 'rehold'; request: HoldRequest; found: Found; answer: Answer }
-  | { kind: 'forget'; id: string };
+  | { kind: 'rehold'; request: HoldRequest; key: Turn['key']; found: Found; answer: Answer }
+  | { kind: 'forget'; id: string }
+  | { kind: 'remember'; key: Key; reply: Reply; answer: Answer };
 
 /** The batch being formed, and the time that its decisions are made at, in milliseconds. */
 export interface Turn {
   batch: Batch;
   now: number;
+  /** The Idempotency-Key of what is being decided, and whether the batch has it already. */
+  key?: Key & { remembered: boolean };
 }
 
 export class PartitionState implements Author {
   readonly snapshot: Snapshot;
   readonly holds = new Holds();
+  /** Idempotency-Keys of what was decided here. */
+  readonly keys = new Keys();
+  /** Idempotency-Keys that have their payload, wherever it is decided, by this partition. */
+  readonly claims = new Claims();
   readonly wheel: Wheel;
   private lastBatch: Batch | undefined;
   ledgerSeq = 0;

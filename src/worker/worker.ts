@@ -13,6 +13,7 @@ import { log } from '../observability/log.ts';
 import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
 import { Connections, failureText, openDatabase } from '../storage/database.ts';
+import { findAnswer } from '../storage/find-answer.ts';
 import { findReservation } from '../storage/find-reservation.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
 import { ping } from '../storage/ping.ts';
@@ -26,6 +27,7 @@ import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
+import { recall } from './remember.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
 
@@ -62,6 +64,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     },
     settle: (participants, id, decision) => peers.settle(participants, id, decision),
     find: (home, id) => reader.use((sql) => findReservation(sql, home, id)),
+    findAnswer: (partition, hash) => reader.use((sql) => findAnswer(sql, partition, hash)),
   };
 
   async function askHome(partition: number, home: number, id: string): Promise<void> {
@@ -93,6 +96,13 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
         return getLevels(actor.partition, request, answer);
       case 'get-reservation':
         return getReservation(actor.partition, request.id, answer);
+      case 'claim':
+        return actor.partition.claims.claim(request, clock.now(), answer);
+      case 'release':
+        actor.partition.claims.release(request, clock.now());
+        return answer({ kind: 'claimed', known: true });
+      case 'recall':
+        return recall(actor.partition, request.key, answer);
       default:
         return actor.receive(request, answer);
     }
@@ -147,7 +157,10 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   void pulse.beat();
   const ticking = setInterval(() => {
     const now = clock.now();
-    for (const actor of actors.values()) actor.wake(now);
+    for (const actor of actors.values()) {
+      actor.wake(now);
+      actor.partition.forgetOldKeys(now);
+    }
   }, WHEEL_TICK_MS);
   log.info('worker serves', {
     worker: spec.worker,

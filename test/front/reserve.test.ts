@@ -154,7 +154,12 @@ async function run(given: Case, wanted: HoldLine[] = lines) {
           await Bun.sleep(0);
           if (request.kind === 'settle') return { kind: 'settled', lines: [] };
           if (request.kind !== 'hold') throw new Error(request.kind);
-          if (request.role === 'probe') return given.probe ?? { kind: 'granted', lines: [], short: [] };
+          if (request.role === 'probe') {
+            const here = given.probe?.kind === 'refused' ? given.probe.lines : [];
+            return given.probe?.kind === 'lost' || given.probe?.kind === 'problem'
+              ? given.probe
+              : { kind: 'refused', lines: [...request.refused, ...here] };
+          }
           if (request.partition === HOME) return given.home ?? granted(2);
           if (request.partition === SECOND) return given.second ?? granted(1);
           return given.third ?? granted(0);

@@ -61,6 +61,8 @@ export interface Answer<T> {
   code: string | undefined;
   body: T;
   problem: Problem;
+  /** It is that of an earlier request with the same Idempotency-Key. */
+  replayed: boolean;
 }
 
 /** Unless a test says otherwise, nothing expires while it runs. */
@@ -75,18 +77,34 @@ export class Shop {
   ) {}
 
   /** @throws what fetch throws, when no whole answer arrived */
-  async call<T>(method: string, path: string, body?: unknown, front = this.turn++): Promise<Answer<T>> {
+  async call<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    front = this.turn++,
+    key?: string,
+  ): Promise<Answer<T>> {
+    const headers: Record<string, string> = {};
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    if (key !== undefined) headers['idempotency-key'] = key;
     const response = await fetch(`http://127.0.0.1:${this.server.port + (front % this.fronts)}${path}`, {
       method,
-      headers: body === undefined ? undefined : { 'content-type': 'application/json' },
+      headers,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.text();
     const parsed = JSON.parse(text) as T & Problem;
-    if (response.ok) return { status: response.status, code: undefined, body: parsed, problem: parsed };
+    const replayed = response.headers.get('idempotency-replayed') === 'true';
+    if (response.ok)
+      return { status: response.status, code: undefined, body: parsed, problem: parsed, replayed };
     if (response.headers.get('content-type') !== 'application/problem+json' || parsed.code === undefined)
       throw new Error(`${method} ${path} was answered ${response.status} without a problem: ${text}`);
-    return { status: response.status, code: parsed.code, body: parsed, problem: parsed };
+    return { status: response.status, code: parsed.code, body: parsed, problem: parsed, replayed };
+  }
+
+  /** A POST with an Idempotency-Key. */
+  once<T>(path: string, body: unknown, key: string): Promise<Answer<T>> {
+    return this.call('POST', path, body, undefined, key);
   }
 
   put(sku: string, location: string, onHand: number): Promise<Answer<Level>> {

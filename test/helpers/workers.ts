@@ -58,6 +58,7 @@ export function holdOf(sku: string, more: Partial<HoldRequest> = {}): HoldReques
     home,
     participants: [],
     mode: 'all',
+    refused: [],
     createdAt: Date.now(),
     expiresAt: Date.now() + 3_600_000,
     strategy: 'most-available',

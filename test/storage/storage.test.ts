@@ -73,6 +73,7 @@ function hold(partition: Partition, batch: Batch, skus: string[], more: Partial<
       home,
       participants: [],
       mode: 'all',
+      refused: [],
       createdAt: now,
       expiresAt: now + 60_000,
       strategy: 'most-available',

@@ -12,8 +12,21 @@ const key = fc.string({ minLength: 1, maxLength: 40, unit: 'binary' });
 const quantity = fc.integer({ min: 1, max: 2_147_483_647 });
 const partition = fc.nat(4095);
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+const hex = fc.string({ minLength: 32, maxLength: 32, unit: fc.constantFrom(...'0123456789abcdef') });
 const to = { partition, deadline: time };
 const sold = optional(fc.array(fc.nat(2_147_483_647), { minLength: 1, maxLength: 100 }));
+
+const refusals = fc.array(
+  fc.record({
+    line: fc.nat(99),
+    code: fc.constantFrom('insufficient-stock' as const, 'unknown-sku' as const),
+    requested: quantity,
+    available: fc.nat(4_294_967_294),
+  }),
+  { maxLength: 20 },
+);
+
+const keys = fc.record({ hash: hex, fingerprint: hex, partition });
 
 const requests: fc.Arbitrary<Request> = fc.oneof(
   fc.record({
@@ -25,6 +38,8 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     participants: fc.array(partition, { maxLength: 99 }),
     rehold: optional(fc.record({ id, sold })),
     mode: fc.constantFrom(...MODES),
+    refused: refusals,
+    key: optional(keys),
     createdAt: time,
     expiresAt: time,
     reference: optional(key),
@@ -46,10 +61,13 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('get-levels' as const), ...to, sku: key }),
   fc.record({
-    kind: fc.constantFrom('get-reservation' as const, 'cancel' as const, 'ask' as const),
+    kind: fc.constantFrom('get-reservation' as const, 'ask' as const),
     ...to,
     id,
   }),
+  fc.record({ kind: fc.constant('cancel' as const), ...to, id, key: optional(keys) }),
+  fc.record({ kind: fc.constantFrom('claim' as const, 'recall' as const), ...to, key: keys }),
+  fc.record({ kind: fc.constant('release' as const), ...to, key: keys, used: fc.boolean() }),
   fc.record({
     kind: fc.constant('settle' as const),
     ...to,
@@ -66,9 +84,23 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     delta: fc.integer({ min: -2_147_483_647, max: 2_147_483_647 }),
     reason: key,
     reference: optional(key),
+    key: optional(keys),
   }),
-  fc.record({ kind: fc.constant('confirm' as const), ...to, id, sold }),
-  fc.record({ kind: fc.constant('extend' as const), ...to, id, expiresInMs: fc.nat(2_592_000_000) }),
+  fc.record({
+    kind: fc.constant('confirm' as const),
+    ...to,
+    id,
+    sold,
+    rehold: fc.boolean(),
+    key: optional(keys),
+  }),
+  fc.record({
+    kind: fc.constant('extend' as const),
+    ...to,
+    id,
+    expiresInMs: fc.nat(2_592_000_000),
+    key: optional(keys),
+  }),
   fc.constant({ kind: 'status' as const }),
 );
 
@@ -84,16 +116,6 @@ const level = fc.record({
   version: fc.nat(4_294_967_295),
   updatedAt: time,
 });
-
-const refusals = fc.array(
-  fc.record({
-    line: fc.nat(99),
-    code: fc.constantFrom('insufficient-stock' as const, 'unknown-sku' as const),
-    requested: quantity,
-    available: fc.nat(4_294_967_294),
-  }),
-  { maxLength: 20 },
-);
 
 const replies: fc.Arbitrary<Reply> = fc.oneof(
   fc.record({
@@ -123,6 +145,12 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     sold,
   }),
   fc.record({ kind: fc.constant('settled' as const), lines }),
+  fc.record({ kind: fc.constant('claimed' as const), known: fc.boolean() }),
+  fc.record({
+    kind: fc.constant('replayed' as const),
+    reply: fc.record({ kind: fc.constant('level' as const), created: fc.boolean(), level }),
+    short: refusals,
+  }),
   fc.record({
     kind: fc.constant('problem' as const),
     code: fc.constantFrom(...PROBLEMS.map(({ code }) => code)),
