@@ -19,3 +19,11 @@ export const systemClock: Clock = {
   },
   soon: setImmediate,
 };
+
+/**
+ * Milliseconds since this process began, with fractions. For measuring how long something took, which
+ * decides nothing: decisions are made by a Clock.
+ */
+export function elapsedMs(): number {
+  return performance.now();
+}

@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from './limits.ts';
+import { LEVELS, type Level } from './observability/log.ts';
 
 export interface Settings {
   port: number;
@@ -13,6 +14,7 @@ export interface Settings {
   fronts: number;
   workers: number;
   partitions: number;
+  logLevel: Level;
 }
 
 export interface Setting<T> {
@@ -95,6 +97,13 @@ export const SETTINGS: { [Name in keyof Settings]: Setting<Settings[Name]> } = {
     allowed: `a whole number from 1 to ${PARTITIONS_MAX}`,
     read: wholeNumber(1, PARTITIONS_MAX),
   },
+  logLevel: {
+    variable: 'HOLDFAST_LOG_LEVEL',
+    fallback: 'info',
+    meaning: 'what is logged; debug has a line for each request',
+    allowed: LEVELS.join(', '),
+    read: (text) => LEVELS.find((level) => level === text),
+  },
 };
 
 /** @throws WrongSetting */
@@ -107,6 +116,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     fronts: read(SETTINGS.fronts, env),
     workers: read(SETTINGS.workers, env),
     partitions: read(SETTINGS.partitions, env),
+    logLevel: read(SETTINGS.logLevel, env),
   };
   const lastPort = settings.port + settings.fronts - 1;
   if (lastPort > PORT_MAX) {

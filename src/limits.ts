@@ -63,6 +63,9 @@ export const SWEEP_MS = 100;
 export const SETTLE_WAIT_MS = 1000;
 /** How long a front waits for a worker to say how it is. */
 export const STATUS_WAIT_MS = 1000;
+/** How long the supervisor waits for its children's metrics, and a front for the supervisor. */
+export const REPORT_WAIT_MS = 1000;
+export const GATHER_WAIT_MS = 2000;
 /** How often a worker asks whether the database answers, and how long it takes silence for an answer that is late. */
 export const PING_EVERY_MS = 1000;
 export const PING_WAIT_MS = 1000;
@@ -80,6 +83,8 @@ export const KEY_MEMORY_MS = 24 * 3_600_000;
 export const KEYS_SWEPT_AT_ONCE = 64;
 /** Characters of an Idempotency-Key. */
 export const KEY_CHARACTERS_MAX = 255;
+/** Characters of a caller's X-Request-Id. */
+export const REQUEST_ID_CHARACTERS_MAX = 128;
 /** Resolution of the expiry wheel. */
 export const WHEEL_TICK_MS = 64;
 
@@ -100,6 +105,7 @@ relate(
   IDLE_CONNECTION_SECONDS * 1000 > BODY_DEADLINE_MS + REQUEST_DEADLINE_MS + SETTLE_WAIT_MS + 3 * SWEEP_MS,
   'a connection outlives the answer that it waits for',
 );
+relate(GATHER_WAIT_MS > REPORT_WAIT_MS, 'the supervisor answers without those that do not report');
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');

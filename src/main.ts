@@ -30,7 +30,9 @@ switch (command) {
   }
   case 'front': {
     const { runChild } = await import('./supervisor/child.ts');
-    await runChild(async (spec: FrontSpec) => (await import('./front/front.ts')).startFront(spec));
+    await runChild(async (spec: FrontSpec, gather) =>
+      (await import('./front/front.ts')).startFront(spec, gather),
+    );
     break;
   }
   case 'migrate': {

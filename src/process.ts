@@ -32,9 +32,45 @@ export interface FrontSpec {
 /** Child → supervisor. */
 export type FromChild =
   /** It listens; a worker may still be loading partitions. */
-  { type: 'ready' } | { type: 'fatal'; message: string };
+  | { type: 'ready' }
+  | { type: 'fatal'; message: string }
+  /** Its metrics, as it was told to report them. */
+  | { type: 'metrics'; families: MetricFamily[] }
+  /** A front was asked for the metrics of every process. */
+  | { type: 'gather' };
 /** Supervisor → child. */
-export type ToChild = { type: 'drain' };
+export type ToChild =
+  | { type: 'drain' }
+  | { type: 'report' }
+  /** The answer to `gather`. */
+  | { type: 'gathered'; processes: ProcessMetrics[] };
+
+/** What one process knew at one moment; see observability/metrics.ts. */
+export interface ProcessMetrics {
+  /** As in its log lines: `worker 0`. */
+  process: string;
+  /** Absent where it did not report in time. */
+  families?: MetricFamily[];
+}
+
+/** One metric and its series, compact enough to travel. */
+export interface MetricFamily {
+  name: string;
+  help: string;
+  type: 'counter' | 'gauge' | 'histogram';
+  /** Of a histogram: upper bounds, rising; a last bucket without one follows. */
+  bounds?: readonly number[];
+  series: MetricSeries[];
+}
+
+export interface MetricSeries {
+  labels?: Record<string, string>;
+  /** Of a counter or a gauge. */
+  value?: number;
+  /** Of a histogram: how many fell into each bucket, those below it not included; and the sum of all. */
+  counts?: number[];
+  sum?: number;
+}
 
 /** What a started worker or front gives back to the code that runs it. */
 export interface Running {

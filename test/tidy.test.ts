@@ -14,10 +14,10 @@ const LAYERS: Record<string, string[]> = {
   limits: [],
   clock: [],
   process: ['routing'],
-  config: ['limits'],
+  config: ['limits', 'observability'],
   reservations: EVERYWHERE,
   routing: EVERYWHERE,
-  observability: EVERYWHERE,
+  observability: [...EVERYWHERE, 'package.json'],
   wire: [...EVERYWHERE, 'reservations', 'observability'],
   storage: [...EVERYWHERE, 'reservations', 'observability'],
   worker: [...EVERYWHERE, 'reservations', 'wire', 'storage', 'routing', 'observability'],
@@ -30,7 +30,7 @@ const LAYERS: Record<string, string[]> = {
 /** Who may use which package; a folder that is not named may use none. */
 const PACKAGES: Record<string, string[]> = {
   storage: ['postgres'],
-  front: ['elysia', '@elysiajs/swagger', '@sinclair/typebox', 'swagger-ui-dist'],
+  front: ['elysia', '@elysiajs/swagger', '@sinclair/typebox', 'swagger-ui-dist', 'prom-client'],
 };
 /** Pure code: no module of the platform either. */
 const PURE = ['limits', 'clock', 'process', 'reservations', 'routing'];

@@ -4,6 +4,8 @@
  * be asked, or did not say, is an answer too.
  */
 import type { Clock } from '../clock.ts';
+import { gauge } from '../observability/metrics.ts';
+import type { TraceContext } from '../observability/trace-context.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import { connect, type Link, LinkBroken } from '../wire/link.ts';
 import type { Reply, Request, StatusRequest, WorkerStatus } from '../wire/messages.ts';
@@ -30,6 +32,7 @@ export interface Asker {
 export class Backends implements Asker {
   readonly partitions: number;
   private readonly links: Link[];
+  private trace: TraceContext | undefined;
 
   constructor(
     readonly map: PartitionMap,
@@ -39,9 +42,16 @@ export class Backends implements Asker {
   ) {
     this.partitions = map.owner.length;
     this.links = map.sockets.map(connectTo);
+    this.watchLinks();
+  }
+
+  /** The same workers, which are told that what they are asked is part of a trace. */
+  traced(trace: TraceContext): Backends {
+    return Object.assign(Object.create(this), { trace });
   }
 
   ask(request: PartitionRequest, giveUpAt = request.deadline): Promise<Answer> {
+    if (this.trace !== undefined) request.trace = this.trace;
     return this.askLink(this.links[this.map.owner[request.partition]], request, giveUpAt);
   }
 
@@ -58,6 +68,21 @@ export class Backends implements Asker {
 
   close(): void {
     for (const link of this.links) link.close();
+  }
+
+  private watchLinks(): void {
+    const ofEach = (read: (link: Link) => number) => () =>
+      this.links.map((link, worker) => ({ labels: { worker: String(worker) }, value: read(link) }));
+    gauge(
+      'holdfast_link_up',
+      'Whether the front has a connection to the worker',
+      ofEach(({ connected }) => (connected ? 1 : 0)),
+    );
+    gauge(
+      'holdfast_link_requests_in_flight',
+      'Requests to the worker that are not answered',
+      ofEach(({ inFlight }) => inFlight),
+    );
   }
 
   private askLink(link: Link, request: Request, giveUpAt: number): Promise<Answer> {

@@ -290,6 +290,22 @@ export const calls = {
       },
     },
   }),
+  metrics: describe({
+    id: 'getMetrics',
+    tag: 'Operation',
+    summary: 'What every process counts',
+    description:
+      'Fronts, workers and the supervisor, whichever front is asked; the label `process` tells them apart. One front is to be scraped, not each.',
+    success: {
+      200: {
+        description: 'OpenMetrics text.',
+        type: 'application/openmetrics-text',
+        schema: 'Metrics',
+        example:
+          '# HELP holdfast_reservations_held Open reservations\n# TYPE holdfast_reservations_held gauge\nholdfast_reservations_held{process="worker 0"} 12\n# EOF\n',
+      },
+    },
+  }),
   partitions: describe({
     id: 'listPartitions',
     tag: 'Operation',

@@ -13,6 +13,8 @@ type OpenApiParameter = NonNullable<DocumentDecoration['parameters']>[number];
 
 interface Success {
   description: string;
+  /** Absent: JSON. */
+  type?: string;
   schema: SchemaName;
   example: unknown;
   headers?: Record<string, { description: string; example: string }>;
@@ -49,6 +51,15 @@ const REPLAYED = {
     description:
       'There, and `true`, where the answer is that of an earlier request with this Idempotency-Key.',
     example: 'true',
+  },
+};
+
+/** Every answer has it. */
+const REQUEST_ID = {
+  'X-Request-Id': {
+    description: `The request's id, also in the log of the server: the one that it was sent with, or else a new one.`,
+    example: '5f0c2a91-3k',
+    schema: { type: 'string' as const },
   },
 };
 
@@ -92,11 +103,15 @@ export function headerParameter(name: string, description: string): OpenApiParam
   return { name, in: 'header', required: false, description, schema: { type: 'string' } };
 }
 
-function successResponse({ description, schema, example, headers }: Success): OpenApiResponse {
+function successResponse({ description, type, schema, example, headers }: Success): OpenApiResponse {
+  const described = mapValues(headers ?? {}, (header) => ({
+    ...header,
+    schema: { type: 'string' as const },
+  }));
   return {
     description,
-    ...(headers && { headers: mapValues(headers, (header) => ({ ...header, schema: { type: 'string' } })) }),
-    content: { 'application/json': { schema: reference(schema), example } },
+    headers: { ...described, ...REQUEST_ID },
+    content: { [type ?? 'application/json']: { schema: reference(schema), example } },
   };
 }
 
@@ -109,11 +124,12 @@ function problemResponses(codes: ProblemCode[]): Record<string, OpenApiResponse>
     const retries = problems.some(({ retryAfter }) => retryAfter !== undefined);
     return {
       description: problems.map(({ code, title }) => `\`${code}\`: ${title}.`).join(' '),
-      ...(retries && {
-        headers: {
+      headers: {
+        ...(retries && {
           'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } },
-        },
-      }),
+        }),
+        ...REQUEST_ID,
+      },
       content: {
         'application/problem+json': { schema: reference('Problem'), ...named(examples) },
       },

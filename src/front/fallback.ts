@@ -1,8 +1,4 @@
-/**
- * What no route takes: paths that do not exist, methods that a path does not have, OPTIONS; and the
- * defects that a handler let through.
- */
-import { log } from '../observability/log.ts';
+/** What no route takes: paths that do not exist, methods that a path does not have, OPTIONS. */
 import { problem } from './problems.ts';
 
 interface Route {
@@ -41,14 +37,4 @@ function matches(pattern: string[], segments: string[]): boolean {
     pattern.length === segments.length &&
     pattern.every((part, i) => (part.startsWith(':') ? segments[i] !== '' : part === segments[i]))
   );
-}
-
-/** A defect of ours: logged once here, and nothing of it leaves the server. */
-export function internalError(error: unknown, request: Request): Response {
-  log.error('request failed', {
-    method: request.method,
-    path: new URL(request.url).pathname,
-    error,
-  });
-  return problem('internal-error', { detail: 'The request failed through a defect in the server.' });
 }

@@ -6,21 +6,33 @@
 import { Elysia } from 'elysia';
 import { systemClock } from '../clock.ts';
 import { IDLE_CONNECTION_SECONDS } from '../limits.ts';
-import type { FrontSpec, Running } from '../process.ts';
+import { reportMetrics } from '../observability/metrics.ts';
+import type { FrontSpec, ProcessMetrics, Running } from '../process.ts';
 import { ReservationIds } from '../reservations/id.ts';
 import { findProblem } from '../reservations/outcomes.ts';
 import { Backends } from './backends.ts';
 import { Bodies } from './body.ts';
 import type { FrontContext } from './context.ts';
 import { Deadlines } from './deadlines.ts';
-import { fallback, internalError } from './fallback.ts';
+import { fallback } from './fallback.ts';
+import { watchPending } from './http-metrics.ts';
+import { Observer } from './observe.ts';
 import { openApiOf } from './openapi.ts';
 import { problemIndex, problemPage, swaggerPages } from './pages.ts';
 import { problem } from './problems.ts';
+import { ok } from './render.ts';
 import { routes } from './routes.ts';
 
-/** @throws Error with one line for a person, when the address cannot be listened at */
-export async function startFront(spec: FrontSpec): Promise<Running> {
+/**
+ * @param gather asks the supervisor for the metrics of every process; without one, there is only this
+ * @throws Error with one line for a person, when the address cannot be listened at
+ */
+export async function startFront(
+  spec: FrontSpec,
+  gather = async (): Promise<ProcessMetrics[]> => [
+    { process: `front ${spec.front}`, families: reportMetrics() },
+  ],
+): Promise<Running> {
   const clock = systemClock;
   const deadlines = new Deadlines(clock);
   const backends = new Backends(spec.map, deadlines, clock);
@@ -34,6 +46,7 @@ export async function startFront(spec: FrontSpec): Promise<Running> {
       bodies: new Bodies(deadlines, clock),
       clock,
       ids: new ReservationIds(),
+      gather,
     });
     listen(app, spec);
     return {
@@ -50,22 +63,33 @@ export async function startFront(spec: FrontSpec): Promise<Running> {
 
 async function compose(context: FrontContext) {
   const api = routes(context);
+  const observer = new Observer(context);
+  const { call } = observer;
   const openApi = await openApiOf(api);
   const swagger = await swaggerPages();
   // First, because a hook sees only what is registered after it.
   const app = new Elysia({ normalize: false, precompile: true })
     .onError(({ code, error, request }) =>
-      code === 'NOT_FOUND' ? withoutRoute(request) : internalError(error, request),
+      observer.unmatched(request, () => {
+        if (code !== 'NOT_FOUND') throw error;
+        return withoutRoute(request);
+      }),
     )
     .use(api)
-    .get('/swagger', () => swagger.page())
-    .get('/swagger/json', () => new Response(openApi, { headers: { 'content-type': 'application/json' } }))
-    .get('/problems', () => problemIndex())
-    .get('/problems/:code', ({ params }) => {
-      const found = findProblem(params.code);
-      return found === undefined ? problem('not-found') : problemPage(found);
-    });
-  for (const asset of swagger.assets) app.get(asset.path, () => asset.response());
+    .get('/swagger', call(swagger.page))
+    .get(
+      '/swagger/json',
+      call(() => ok(openApi)),
+    )
+    .get('/problems', call(problemIndex))
+    .get(
+      '/problems/:code',
+      call((_context, _request, { code }: { code: string }) => {
+        const found = findProblem(code);
+        return found === undefined ? problem('not-found') : problemPage(found);
+      }),
+    );
+  for (const asset of swagger.assets) app.get(asset.path, call(asset.response));
   const withoutRoute = fallback(app.routes);
   return app;
 }
@@ -82,6 +106,7 @@ function listen(app: Awaited<ReturnType<typeof compose>>, { host, port }: FrontS
       // Bun answers a longer body with a bare 413; body.ts does better.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
     });
+    watchPending(() => app.server?.pendingRequests ?? 0);
   } catch (error) {
     const reason =
       (error as { code?: string }).code === 'EADDRINUSE'

@@ -19,7 +19,7 @@ export async function openApiOf(routes: AnyElysia): Promise<string> {
             title: 'Holdfast',
             version: packageJson.version,
             description:
-              'Reserves inventory and never promises the same unit twice. Quantities are whole units, times are RFC 3339 in UTC. Every error is `application/problem+json` (RFC 9457) with a stable `code`; [/problems](/problems) explains each of them. A 2xx is sent only after the database has committed what it says.',
+              'Reserves inventory and never promises the same unit twice. Quantities are whole units, times are RFC 3339 in UTC. Every error is `application/problem+json` (RFC 9457) with a stable `code`; [/problems](/problems) explains each of them. A 2xx is sent only after the database has committed what it says. Every call takes `X-Request-Id`, which is then in its answer and in the log, and `traceparent` (W3C Trace Context).',
             license: { name: packageJson.license },
           },
           tags: [

@@ -3,7 +3,21 @@
  * reservations/outcomes.ts. `detail` says what was wrong with this very request; what the code means
  * in general is on its page at /problems/<code>.
  */
-import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+import { counterBy } from '../observability/metrics.ts';
+import {
+  PROBLEMS,
+  type Problem,
+  type ProblemCode,
+  problemNumber,
+  problemOf,
+} from '../reservations/outcomes.ts';
+
+const answered = counterBy(
+  'holdfast_http_problems',
+  'Requests that were refused or failed, by the code of the problem',
+  'code',
+  PROBLEMS.map(({ code }) => code),
+);
 
 /** One thing at fault: where it is, a code of its own, and a sentence. */
 export interface Fault {
@@ -24,6 +38,7 @@ export interface ProblemParts {
 }
 
 export function problem(code: ProblemCode, parts: ProblemParts = {}): Response {
+  answered[problemNumber(code)]++;
   const { status, title, explanation, retryAfter } = problemOf(code) as Problem;
   const body = {
     type: `/problems/${code}`,

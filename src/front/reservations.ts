@@ -76,7 +76,11 @@ function reasonOf({ code, sku, requested, available }: LineRefusal): string {
     : `${requested} of SKU ${shown(sku)} requested, ${available} available.`;
 }
 
-export function getReservation(context: FrontContext, { id }: { id: string }): Promise<Response> {
+export function getReservation(
+  context: FrontContext,
+  _request: Request,
+  { id }: { id: string },
+): Promise<Response> {
   return atHome(context, id, (home) => answerOf(context, { kind: 'get-reservation', ...home }));
 }
 

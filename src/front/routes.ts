@@ -3,44 +3,26 @@ import { Elysia } from 'elysia';
 import { calls } from './calls.ts';
 import { confirmReservation } from './confirm.ts';
 import type { FrontContext } from './context.ts';
+import { metricsPage } from './metrics-page.ts';
+import { Observer } from './observe.ts';
 import { live, partitionTable, ready } from './operations.ts';
 import { cancelReservation, createReservation, extendReservation, getReservation } from './reservations.ts';
 import { adjustLevel, getStock, putLevel, queryStock } from './stock.ts';
 
 export function routes(context: FrontContext) {
+  const { call } = new Observer(context);
   return new Elysia({ name: 'holdfast', normalize: false, precompile: true })
-    .put('/v1/stock/:sku/:location', ({ request, params }) => putLevel(context, request, params), {
-      detail: calls.putLevel,
-    })
-    .post(
-      '/v1/stock/:sku/:location/adjustments',
-      ({ request, params }) => adjustLevel(context, request, params),
-      { detail: calls.adjustLevel },
-    )
-    .get('/v1/stock/:sku', ({ params }) => getStock(context, params), { detail: calls.getStock })
-    .post('/v1/stock/query', ({ request }) => queryStock(context, request), { detail: calls.queryStock })
-    .post('/v1/reservations', ({ request }) => createReservation(context, request), {
-      detail: calls.createReservation,
-    })
-    .get('/v1/reservations/:id', ({ params }) => getReservation(context, params), {
-      detail: calls.getReservation,
-    })
-    .post(
-      '/v1/reservations/:id/confirm',
-      ({ request, params }) => confirmReservation(context, request, params),
-      { detail: calls.confirmReservation },
-    )
-    .post(
-      '/v1/reservations/:id/extend',
-      ({ request, params }) => extendReservation(context, request, params),
-      { detail: calls.extendReservation },
-    )
-    .post(
-      '/v1/reservations/:id/cancel',
-      ({ request, params }) => cancelReservation(context, request, params),
-      { detail: calls.cancelReservation },
-    )
-    .get('/livez', () => live(), { detail: calls.live })
-    .get('/readyz', () => ready(context), { detail: calls.ready })
-    .get('/admin/partitions', () => partitionTable(context), { detail: calls.partitions });
+    .put('/v1/stock/:sku/:location', call(putLevel), { detail: calls.putLevel })
+    .post('/v1/stock/:sku/:location/adjustments', call(adjustLevel), { detail: calls.adjustLevel })
+    .get('/v1/stock/:sku', call(getStock), { detail: calls.getStock })
+    .post('/v1/stock/query', call(queryStock), { detail: calls.queryStock })
+    .post('/v1/reservations', call(createReservation), { detail: calls.createReservation })
+    .get('/v1/reservations/:id', call(getReservation), { detail: calls.getReservation })
+    .post('/v1/reservations/:id/confirm', call(confirmReservation), { detail: calls.confirmReservation })
+    .post('/v1/reservations/:id/extend', call(extendReservation), { detail: calls.extendReservation })
+    .post('/v1/reservations/:id/cancel', call(cancelReservation), { detail: calls.cancelReservation })
+    .get('/livez', call(live), { detail: calls.live })
+    .get('/readyz', call(ready), { detail: calls.ready })
+    .get('/metrics', call(metricsPage), { detail: calls.metrics })
+    .get('/admin/partitions', call(partitionTable), { detail: calls.partitions });
 }

@@ -255,6 +255,7 @@ const Readiness = Type.Object({
   partitions: Type.Object({ total: Type.Integer(), serving: Type.Integer() }),
   missing: Type.Array(Type.String(), { description: 'What is not there yet; empty when ready.' }),
 });
+const Metrics = Type.String({ description: 'OpenMetrics 1.0, as Prometheus reads it.' });
 const PartitionTable = Type.Object({
   mapVersion: Type.Integer(),
   partitions: Type.Array(
@@ -291,6 +292,7 @@ export const SCHEMAS = {
   Reservation,
   Liveness,
   Readiness,
+  Metrics,
   PartitionTable,
   Problem,
 };

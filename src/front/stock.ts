@@ -127,7 +127,11 @@ function at({ sku, location }: { sku: string; location: string }): string {
   return `The stock level of SKU ${shown(sku)} at ${shown(location)}`;
 }
 
-export async function getStock(context: FrontContext, { sku }: { sku: string }): Promise<Response> {
+export async function getStock(
+  context: FrontContext,
+  _request: Request,
+  { sku }: { sku: string },
+): Promise<Response> {
   const faults = keyFaults({ sku });
   if (faults.length > 0) return invalid(faults);
   const answer = await askLevels(context, sku);

@@ -3,18 +3,32 @@
  * Events are for the people who run Holdfast; nothing of them ever reaches a caller.
  */
 import { systemClock } from '../clock.ts';
+import type { Events } from './events.ts';
 
-export type Fields = Record<string, unknown>;
-type Level = 'info' | 'warn' | 'error';
+/** From what must be seen to what is seen only when looked for. */
+export const LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type Level = (typeof LEVELS)[number];
 
 let processName: string | undefined;
+let shown = LEVELS.indexOf('info');
 
 /** Names this process in each line that follows, as in `worker 0`. */
 export function identify(name: string): void {
   processName = name;
 }
 
-function write(level: Level, event: string, fields: Fields): void {
+/** From now on, what is at this level or above it is written, and nothing else. */
+export function showUpTo(level: Level): void {
+  shown = LEVELS.indexOf(level);
+}
+
+/** Whether a line at this level would be written: to be asked where making it costs something. */
+export function shows(level: Level): boolean {
+  return LEVELS.indexOf(level) <= shown;
+}
+
+function write(level: Level, event: string, fields: object): void {
+  if (!shows(level)) return;
   const time = new Date(systemClock.now()).toISOString();
   const named = processName === undefined ? fields : { process: processName, ...fields };
   const line = process.stderr.isTTY
@@ -29,7 +43,7 @@ function plain(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
-function short(time: string, level: Level, event: string, fields: Fields): string {
+function short(time: string, level: Level, event: string, fields: object): string {
   const values = Object.entries(fields).map(([name, value]) => `${name}=${shortValue(value)}`);
   const loud = level === 'info' ? '' : ` ${level.toUpperCase()}`;
   return `${time.slice(11, 23)}${loud} ${[event, ...values].join('  ')}`;
@@ -45,8 +59,11 @@ function shortValue(value: unknown): string {
   return text ?? 'undefined';
 }
 
-export const log = {
-  info: (event: string, fields: Fields = {}): void => write('info', event, fields),
-  warn: (event: string, fields: Fields = {}): void => write('warn', event, fields),
-  error: (event: string, fields: Fields = {}): void => write('error', event, fields),
+type Write = <Name extends keyof Events>(event: Name, fields: Events[Name]) => void;
+
+export const log: Record<Level, Write> = {
+  error: (event, fields) => write('error', event, fields),
+  warn: (event, fields) => write('warn', event, fields),
+  info: (event, fields) => write('info', event, fields),
+  debug: (event, fields) => write('debug', event, fields),
 };

@@ -6,34 +6,51 @@
  * child finishes what it has, briefly, and ends itself.
  */
 import { systemClock } from '../clock.ts';
-import { identify, log } from '../observability/log.ts';
-import type { FromChild, Running, ToChild } from '../process.ts';
+import { readSettings } from '../config.ts';
+import { identify, log, showUpTo } from '../observability/log.ts';
+import { reportMetrics } from '../observability/metrics.ts';
+import { watchProcess } from '../observability/process-metrics.ts';
+import type { FromChild, ProcessMetrics, Running, ToChild } from '../process.ts';
+import { Asking } from './gathering.ts';
 
 /** How long a child whose supervisor is gone may take to finish what it has. */
 const ABANDONED_DRAIN_MS = 1000;
 const DEFECTS = [TypeError, ReferenceError, RangeError, SyntaxError];
 
-export async function runChild<Spec>(start: (spec: Spec) => Promise<Running>): Promise<void> {
-  identify(process.argv.slice(2, 4).join(' '));
+/** @param start gets a way to ask the supervisor for the metrics of every process */
+export async function runChild<Spec>(
+  start: (spec: Spec, gather: () => Promise<ProcessMetrics[]>) => Promise<Running>,
+): Promise<void> {
+  const name = process.argv.slice(2, 4).join(' ');
+  introduce(name);
+  watchProcess();
   ignoreSignals();
   const started = Promise.withResolvers<Running>();
   const end = async (): Promise<void> => {
     await (await started.promise).drain();
     process.exit(0);
   };
+  const asking = new Asking(name, () => say({ type: 'gather' }));
   let draining = false;
   process.on('message', (message: ToChild) => {
-    if (message.type !== 'drain' || draining) return;
-    draining = true;
-    void end();
+    switch (message.type) {
+      case 'drain':
+        if (draining) return;
+        draining = true;
+        return void end();
+      case 'report':
+        return say({ type: 'metrics', families: reportMetrics() });
+      case 'gathered':
+        return asking.answered(message.processes);
+    }
   });
   process.on('disconnect', () => {
-    log.warn('supervisor.gone');
+    log.warn('supervisor.gone', {});
     systemClock.after(ABANDONED_DRAIN_MS, () => process.exit(0));
     void end();
   });
   try {
-    started.resolve(await start(readSpec()));
+    started.resolve(await start(readSpec(), asking.gather));
     say({ type: 'ready' });
   } catch (error) {
     await sayFatal(error);
@@ -42,7 +59,7 @@ export async function runChild<Spec>(start: (spec: Spec) => Promise<Running>): P
 
 /** Like runChild, for work that ends by itself. */
 export async function runTask<Spec>(run: (spec: Spec) => Promise<void>): Promise<void> {
-  identify(process.argv[2]);
+  introduce(process.argv[2]);
   ignoreSignals();
   process.on('disconnect', () => process.exit(1));
   try {
@@ -51,6 +68,11 @@ export async function runTask<Spec>(run: (spec: Spec) => Promise<void>): Promise
   } catch (error) {
     await sayFatal(error);
   }
+}
+
+function introduce(name: string): void {
+  identify(name);
+  showUpTo(readSettings(process.env).logLevel);
 }
 
 function ignoreSignals(): void {

@@ -75,6 +75,8 @@ export class EmbeddedPostgres {
   private child: ChildProcess | undefined;
   private stopping = false;
   private cancelRestart: () => void = () => {};
+  /** Times that it died and was started again. */
+  restarts = 0;
   private readonly backoff = new Backoff();
   private readonly cluster: string;
   private readonly logFile: string;
@@ -228,6 +230,7 @@ export class EmbeddedPostgres {
     const restartInMs = this.backoff.next();
     log.error('postgres.died', { reason: this.lastWords(), restartInMs });
     this.cancelRestart = systemClock.after(restartInMs, async () => {
+      this.restarts++;
       if (await this.launch(runFolder)) log.info('postgres.ready', { pid: this.pid });
       this.watch(runFolder);
     });

@@ -10,8 +10,9 @@
 import { join } from 'node:path';
 import type { Subprocess } from 'bun';
 import { systemClock } from '../clock.ts';
+import { REPORT_WAIT_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
-import type { FromChild, ToChild } from '../process.ts';
+import type { FromChild, MetricFamily, ProcessMetrics, ToChild } from '../process.ts';
 import { Backoff } from './backoff.ts';
 import { StartRefused } from './refusal.ts';
 
@@ -25,13 +26,15 @@ export interface ChildCommand {
   dataFolder: string;
 }
 
+type Message = Exclude<FromChild, { type: 'fatal' }>;
+
 /**
  * Starts `main.ts` in a session of its own, which keeps the terminal's Ctrl-C away from it.
  * @param onEnd gets what the child said as its reason, or else how it ended
  */
 export function spawnChild(
   { role, index, spec, dataFolder }: ChildCommand,
-  onReady: () => void,
+  onMessage: (message: Message) => void,
   onEnd: (reason: string, code: number | null) => void,
 ): Subprocess {
   let fatal: string | undefined;
@@ -41,8 +44,8 @@ export function spawnChild(
     detached: true,
     serialization: 'json',
     ipc(message: FromChild) {
-      if (message.type === 'ready') onReady();
-      else fatal = message.message;
+      if (message.type === 'fatal') fatal = message.message;
+      else onMessage(message);
     },
     onExit(_child, code, signal) {
       onEnd(
@@ -63,11 +66,18 @@ export class KeptProcess {
   private readonly firstReady = Promise.withResolvers<void>();
   private readonly ended = Promise.withResolvers<void>();
   private wasReady = false;
+  /** Called with what the child reports; or with nothing, when it has ended. */
+  private reported: (families?: MetricFamily[]) => void = () => {};
+  restarts = 0;
 
-  /** @param onChange told whenever `pid` is another one */
+  /**
+   * @param onChange told whenever `pid` is another one
+   * @param gather for the child that asks for the metrics of every process
+   */
   constructor(
     private readonly command: ChildCommand,
     private readonly onChange: () => void,
+    private readonly gather: () => Promise<ProcessMetrics[]>,
   ) {
     this.firstReady.promise.catch(() => {});
   }
@@ -88,12 +98,21 @@ export class KeptProcess {
     this.mode = 'draining';
     this.cancelRestart();
     if (this.child === undefined) return this.leave();
-    try {
-      this.child.send({ type: 'drain' } satisfies ToChild);
-    } catch {
-      // It is about to end already.
-    }
+    this.tell({ type: 'drain' });
     return this.ended.promise;
+  }
+
+  /** The child's metrics, or that it did not report any in time. One report at a time. */
+  report(): Promise<ProcessMetrics> {
+    const { promise, resolve } = Promise.withResolvers<ProcessMetrics>();
+    const cancel = systemClock.after(REPORT_WAIT_MS, () => this.reported());
+    this.reported = (families) => {
+      cancel();
+      resolve({ process: this.name, families });
+    };
+    if (this.child === undefined) this.reported();
+    else this.tell({ type: 'report' });
+    return promise;
   }
 
   kill(): void {
@@ -104,11 +123,30 @@ export class KeptProcess {
     this.mode = 'starting';
     this.child = spawnChild(
       this.command,
-      () => this.ready(),
+      (message) => this.hear(message),
       (reason, code) => this.end(reason, code),
     );
     this.backoff.started();
     this.onChange();
+  }
+
+  private hear(message: Message): void {
+    switch (message.type) {
+      case 'ready':
+        return this.ready();
+      case 'metrics':
+        return this.reported(message.families);
+      case 'gather':
+        return void this.gather().then((processes) => this.tell({ type: 'gathered', processes }));
+    }
+  }
+
+  private tell(message: ToChild): void {
+    try {
+      this.child?.send(message);
+    } catch {
+      // It is about to end already.
+    }
   }
 
   private ready(): void {
@@ -122,6 +160,7 @@ export class KeptProcess {
   private end(reason: string, code: number | null): void {
     const pid = this.pid;
     this.child = undefined;
+    this.reported();
     this.onChange();
     if (this.mode === 'draining') {
       if (code !== 0) log.warn('child.drain-failed', { child: this.name, pid, reason });
@@ -136,7 +175,10 @@ export class KeptProcess {
     this.mode = 'waiting';
     const restartInMs = this.backoff.next();
     log.error('child.died', { child: this.name, pid, reason, restartInMs });
-    this.cancelRestart = systemClock.after(restartInMs, () => this.spawn());
+    this.cancelRestart = systemClock.after(restartInMs, () => {
+      this.restarts++;
+      this.spawn();
+    });
   }
 
   private leave(): void {
@@ -144,7 +186,7 @@ export class KeptProcess {
     this.ended.resolve();
   }
 
-  private get name(): string {
+  get name(): string {
     return `${this.command.role} ${this.command.index}`;
   }
 }

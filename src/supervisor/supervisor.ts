@@ -13,11 +13,13 @@ import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { systemClock } from '../clock.ts';
 import { databasePlace, readSettings, type Settings, WrongSetting } from '../config.ts';
-import { identify, log } from '../observability/log.ts';
+import { identify, log, showUpTo } from '../observability/log.ts';
+import { watchProcess } from '../observability/process-metrics.ts';
 import type { DatabaseSpec, FrontSpec, WorkerSpec } from '../process.ts';
 import { evenMap } from '../routing/partition-map.ts';
 import { DataFolder } from './data-folder.ts';
 import { EmbeddedPostgres } from './embedded-postgres.ts';
+import { Gathering } from './gathering.ts';
 import { KeptProcess, spawnChild } from './kept-process.ts';
 import { whenLauncherEnds } from './launcher.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -47,11 +49,17 @@ class Supervisor {
   private postgres: EmbeddedPostgres | undefined;
   private workers: KeptProcess[] = [];
   private fronts: KeptProcess[] = [];
+  private readonly gathering = new Gathering(
+    () => [...this.workers, ...this.fronts],
+    () => this.postgres,
+  );
   private code = 0;
 
   constructor(private readonly settings: Settings) {}
 
   async run(): Promise<number> {
+    showUpTo(this.settings.logLevel);
+    watchProcess();
     this.obeySignals();
     this.surviveDefects();
     try {
@@ -128,7 +136,7 @@ class Supervisor {
 
   private keep(spec: WorkerSpec | FrontSpec, index: number): KeptProcess {
     const command = { role: spec.role, index, spec, dataFolder: this.folder!.path };
-    return new KeptProcess(command, () => this.writeProcesses());
+    return new KeptProcess(command, () => this.writeProcesses(), this.gathering.gather);
   }
 
   /** Ready means what it says: every partition is loaded and every front reaches every worker. */

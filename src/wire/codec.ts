@@ -14,6 +14,7 @@ import {
 } from '../reservations/types.ts';
 import { MalformedFrame, type Reader, type Writer } from './bytes.ts';
 import { type HoldRequest, OUTCOMES, type Reply, type Request, type WorkerStatus } from './messages.ts';
+import { decodeTrace, encodeKind, kindOf } from './traced.ts';
 
 const REQUEST_KINDS = [
   'hold',
@@ -47,7 +48,7 @@ const REPLY_KINDS = [
 const ROLES = ['decide', 'try', 'probe'] as const;
 
 export function encodeRequest(out: Writer, request: Request): void {
-  out.u8(REQUEST_KINDS.indexOf(request.kind));
+  encodeKind(out, REQUEST_KINDS.indexOf(request.kind), request.trace);
   if (request.kind === 'status') return;
   out.u16(request.partition);
   out.f64(request.deadline);
@@ -99,7 +100,14 @@ export function encodeRequest(out: Writer, request: Request): void {
 }
 
 export function decodeRequest(input: Reader): Request {
-  const kind = pick(REQUEST_KINDS, input.u8());
+  const first = input.u8();
+  const trace = decodeTrace(input, first);
+  const request = decodeFields(input, pick(REQUEST_KINDS, kindOf(first)));
+  if (trace !== undefined) request.trace = trace;
+  return request;
+}
+
+function decodeFields(input: Reader, kind: Request['kind']): Request {
   if (kind === 'status') return { kind };
   const partition = input.u16();
   const deadline = input.f64();

@@ -22,6 +22,8 @@ export interface Link {
    */
   ask(request: Request): Promise<Reply>;
   readonly connected: boolean;
+  /** Requests that are not answered. */
+  readonly inFlight: number;
   close(): void;
 }
 
@@ -56,6 +58,10 @@ class UnixLink implements Link {
 
   get connected(): boolean {
     return this.outbox !== undefined;
+  }
+
+  get inFlight(): number {
+    return this.unanswered.size;
   }
 
   ask(request: Request): Promise<Reply> {

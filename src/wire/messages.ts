@@ -8,6 +8,7 @@
  * Reservations over several partitions: a participant gets `hold` with `home` set and holds until
  * told; then the home partition gets `hold` with `participants` set, and its record is the decision.
  */
+import type { TraceContext } from '../observability/trace-context.ts';
 import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
 import type { Sold } from '../reservations/sold.ts';
@@ -186,7 +187,12 @@ export interface StatusRequest {
   kind: 'status';
 }
 
-export type Request =
+/** Part of a trace that is recorded: spans and statements say so. */
+interface Traceable {
+  trace?: TraceContext;
+}
+
+export type Request = (
   | HoldRequest
   | PutLevelRequest
   | GetLevelsRequest
@@ -200,7 +206,9 @@ export type Request =
   | RecallRequest
   | AskRequest
   | SettleRequest
-  | StatusRequest;
+  | StatusRequest
+) &
+  Traceable;
 
 /** `never` means that the home has no such reservation and will never have it. */
 export const OUTCOMES = [...STATUSES, 'never'] as const;

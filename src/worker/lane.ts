@@ -131,7 +131,7 @@ export class Lane {
 
   private note(error: unknown): void {
     if (this.store.failureKind(error) === 'defect') this.fatal('defect', this.store.failureText(error));
-    if (this.problem === undefined) log.warn('commit failed', { reason: this.store.failureText(error) });
+    if (this.problem === undefined) log.warn('commit.failed', { reason: this.store.failureText(error) });
     this.problem = this.store.failureText(error);
   }
 
@@ -154,7 +154,7 @@ export class Lane {
       return;
     }
     if (this.mode !== 'stuck') return;
-    log.info('commits resumed', { after: this.problem });
+    log.info('commit.resumed', { after: this.problem });
     this.problem = undefined;
     this.mode = 'flowing';
     this.pump();

@@ -92,7 +92,7 @@ function checkBooks(partition: Partition): void {
   const held = holds.heldByLevel(snapshot.levels);
   for (let level = 0; level < snapshot.levels; level++) {
     if (held[level] === snapshot.reserved[level]) continue;
-    log.error('books do not balance', {
+    log.error('books.unbalanced', {
       partition: partition.partition,
       sku: snapshot.skuOf(level),
       location: snapshot.locationOf(level),

@@ -138,7 +138,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   const socket = spec.map.sockets[spec.worker];
   await rm(socket, { force: true });
   const server = listen(socket, dispatch, (reason) =>
-    log.warn('connection closed', { worker: spec.worker, reason }),
+    log.warn('link.malformed', { worker: spec.worker, reason }),
   );
 
   const startedAt = clock.now();
@@ -162,7 +162,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       actor.partition.forgetOldKeys(now);
     }
   }, WHEEL_TICK_MS);
-  log.info('worker serves', {
+  log.info('worker.serving', {
     worker: spec.worker,
     partitions: actors.size,
     loadedInMs: clock.now() - startedAt,
@@ -183,6 +183,6 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
 }
 
 function fail(reason: 'fenced' | 'defect', detail: string): never {
-  log.error(reason === 'fenced' ? 'worker fenced off' : 'invariant broken', { detail });
+  log.error(reason === 'fenced' ? 'worker.fenced' : 'invariant.broken', { detail });
   process.exit(reason === 'fenced' ? EXIT_FENCED : EXIT_DEFECT);
 }

@@ -32,8 +32,8 @@ afterEach(async () => {
 
 afterAll(async () => {
   await sql.end();
-  expect(server.output()).not.toContain('invariant broken');
-  expect(server.output()).not.toContain('books do not balance');
+  expect(server.output()).not.toContain('invariant.broken');
+  expect(server.output()).not.toContain('books.unbalanced');
   await server.stop();
 }, SLOW_MS);
 

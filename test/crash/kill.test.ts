@@ -36,8 +36,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await sql.end({ timeout: 1 });
-  expect(server.output()).not.toContain('books do not balance');
-  expect(server.output()).not.toContain('invariant broken');
+  expect(server.output()).not.toContain('books.unbalanced');
+  expect(server.output()).not.toContain('invariant.broken');
   await server.stop().finally(() => home.remove());
 }, SLOW_MS);
 

@@ -135,5 +135,5 @@ test('a cancel is acknowledged only when every participant has given back, also 
 
 test('and the books balance', async () => {
   expect(await faultsOf(sql)).toEqual([]);
-  expect(server.output()).not.toContain('invariant broken');
+  expect(server.output()).not.toContain('invariant.broken');
 });

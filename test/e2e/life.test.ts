@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(async () => {
   expect(await faultsOf(sql)).toEqual([]);
   await sql.end();
-  expect(server.output()).not.toContain('invariant broken');
+  expect(server.output()).not.toContain('invariant.broken');
   await server.stop();
 });
 

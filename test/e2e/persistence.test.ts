@@ -110,7 +110,7 @@ test(
     expect(await faultsOf(sql)).toEqual([]);
     expect((await decisionsOf(sql)).filter((row) => row.status === 'held')).toEqual([]);
     await sql.end();
-    expect(output()).not.toContain('books do not balance');
+    expect(output()).not.toContain('books.unbalanced');
     await server.stop();
   },
   SLOW_MS,

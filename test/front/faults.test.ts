@@ -140,6 +140,7 @@ describe('Backends', () => {
     const link = (path: string): Link => ({
       ask: () => new Promise((resolve, reject) => asked.push({ path, resolve, reject })),
       connected: true,
+      inFlight: 0,
       close() {},
     });
     const map = { version: 1, sockets: ['zero', 'one'], owner: [0, 1] };

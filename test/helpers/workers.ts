@@ -99,7 +99,7 @@ export async function startIntruder(server: TestServer): Promise<Intruder> {
     serialization: 'json',
     ipc: (message: FromChild) => {
       if (message.type === 'ready') ready.resolve();
-      else ready.reject(new Error(message.message));
+      else if (message.type === 'fatal') ready.reject(new Error(message.message));
     },
   });
   const late = setTimeout(() => ready.reject(new Error('the second worker is not ready')), READY_MS);

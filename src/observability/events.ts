@@ -1,0 +1,60 @@
+/**
+ * Everything that is logged: the event's name, and the fields beside it. Names are `subject.what-happened`,
+ * so that a line can be searched for, counted and alarmed at without reading prose.
+ */
+export interface Events {
+  // The supervisor and what it keeps running.
+  /** The server, a child or a migration did not come up. */
+  'start.failed': { error: unknown };
+  /** A defect of the supervisor: everything is drained. */
+  'supervisor.failed': { error: unknown };
+  /** This process has lost its supervisor, and ends. */
+  'supervisor.gone': object;
+  /** A worker or a front ended; it is started again. */
+  'child.died': { child: string; pid?: number; reason: string; restartInMs: number };
+  /** It is back. */
+  'child.ready': { child: string; pid?: number };
+  'child.drain-failed': { child: string; pid?: number; reason: string };
+  /** What did not stop in time was ended by force. */
+  'stop.killed': { reason: string };
+  'processes.not-written': { error: unknown };
+
+  // The embedded database.
+  'postgres.died': { reason: string; restartInMs: number };
+  'postgres.ready': { pid?: number };
+  'postgres.recovering': { since: string };
+  'postgres.left-over': { pid: number; action: string };
+  'postgres.user-created': { user: string; uid: number; gid: number };
+
+  // A worker.
+  /** Its partitions are loaded. */
+  'worker.serving': { worker: number; partitions: number; loadedInMs: number };
+  /** Another owner has taken its partitions; it ends. */
+  'worker.fenced': { detail: string };
+  /** Something that cannot be: it ends before it does harm. */
+  'invariant.broken': { detail: string };
+  /** Rows contradict each other. */
+  'books.unbalanced': { partition: number; sku: string; location: string; reserved: number; held: number };
+  /** The database did not take a commit; it is tried until it does. */
+  'commit.failed': { reason: string };
+  /** The database takes commits again. */
+  'commit.resumed': { after: string | undefined };
+  /** Bytes came that no front or worker sends. */
+  'link.malformed': { worker: number; reason: string };
+  'link.failed': { reason: string; stack: string | undefined };
+
+  // A request.
+  /** A defect met it; it was answered with 500. */
+  'request.failed': OfRequest & { error: unknown };
+  /** One line a request, at level debug. */
+  'request.served': OfRequest & { route: string; status: number; durationMs: number };
+}
+
+/** What every line about a request has. */
+interface OfRequest {
+  requestId: string;
+  /** Of its caller's trace, if it has one. */
+  traceId?: string;
+  method: string;
+  path: string;
+}
