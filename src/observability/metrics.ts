@@ -33,7 +33,7 @@ export function counter(name: string, help: string): Count {
   return count;
 }
 
-/** One count for each value of a label: `counts[index]++`. Those that are still 0 are left out. */
+/** One count for each value of a label: `counts[index]++`. */
 export function counterBy(
   name: string,
   help: string,
@@ -42,7 +42,7 @@ export function counterBy(
 ): Float64Array {
   const counts = new Float64Array(values.length);
   register({ name, help, type: 'counter' }, () =>
-    values.flatMap((value, i) => (counts[i] === 0 ? [] : [{ labels: { [label]: value }, value: counts[i] }])),
+    values.map((value, i) => ({ labels: { [label]: value }, value: counts[i] })),
   );
   return counts;
 }

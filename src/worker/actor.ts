@@ -2,15 +2,18 @@
  * An actor: a partition behind a bounded mailbox. Commands wait here until its lane has room for a
  * batch, and are then decided one after the other.
  */
+import { elapsedMs } from '../clock.ts';
 import { MAILBOX_COMMANDS_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Batch } from './batch.ts';
 import type { CallerCommand, Partition } from './partition.ts';
 import type { OwnCommand } from './state.ts';
+import { mailboxWait } from './worker-metrics.ts';
 
 interface Letter {
   command: CallerCommand | OwnCommand;
   answer: Answer;
+  arrivedAt: number;
 }
 
 const noAnswer: Answer = () => {};
@@ -41,7 +44,7 @@ export class Actor {
 
   /** Queues a command of the partition's own: bounded by what it has open, so never refused. */
   post(command: CallerCommand | OwnCommand, answer: Answer = noAnswer): void {
-    this.mailbox.push({ command, answer });
+    this.mailbox.push({ command, answer, arrivedAt: elapsedMs() });
     this.call();
   }
 
@@ -68,9 +71,11 @@ export class Actor {
       this.due = this.partition.decideDue(batch, now);
       if (this.due) count++;
     }
+    const decidedAt = elapsedMs();
     const last = Math.min(this.read + most, this.mailbox.length);
     while (this.read < last) {
-      const { command, answer } = this.mailbox[this.read++];
+      const { command, answer, arrivedAt } = this.mailbox[this.read++];
+      mailboxWait.observe((decidedAt - arrivedAt) / 1000);
       this.partition.decide(batch, now, command, answer);
       count++;
     }

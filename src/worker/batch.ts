@@ -92,6 +92,13 @@ export class Batch {
     this.changed = true;
   }
 
+  get rowCount(): number {
+    const { reservations, changes, ledger, keys } = this.rows;
+    return (
+      this.touched.length + reservations.id.length + changes.id.length + ledger.seq.length + keys.key.length
+    );
+  }
+
   touch(author: Author, level: number, created = false): void {
     if (author.snapshot.touchedBy[level] === this.number) return;
     author.snapshot.touchedBy[level] = this.number;

@@ -8,6 +8,7 @@ import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { Decision, PartitionState, Turn } from './state.ts';
 import { reservationAt } from './views.ts';
+import { countClosed } from './worker-metrics.ts';
 
 /** Confirming and cancelling: alike, but for what becomes of the stock. */
 export function close(
@@ -91,6 +92,8 @@ export function closeAtHome(
   const participants = state.holds.participants(slot);
   const id = state.holds.idOf(slot);
   state.release(turn, slot, decision, as);
+  state.open--;
+  countClosed(decision.outcome);
   if (participants.length === 0) {
     state.drop(slot);
     return turn.batch.whenDurable(() => then([]));

@@ -9,6 +9,7 @@ import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
 import { grantedLines } from './views.ts';
+import { granted } from './worker-metrics.ts';
 
 export function hold(state: PartitionState, turn: Turn, request: HoldRequest, answer: Answer): void {
   const { id, role, participants, expiresAt, rehold } = request;
@@ -84,6 +85,10 @@ export function takeStock(
   state.wheel.set(slot, trying ? turn.now + ASK_HOME_AFTER_MS : expiresAt);
   const { partition } = state;
   const row = { partition, status: 'held', id, home, createdAt, expiresAt, reference, participants } as const;
+  if (!trying) {
+    state.open++;
+    granted.value++;
+  }
   state.insert(turn, slot, { ...row, lines: `${rows}}` });
   if (request.rehold === undefined) {
     remember(state, turn, { kind: 'seen', id, status: 'held', expiresAt, short: refused });

@@ -12,12 +12,13 @@
  *   is never rolled back, so what was decided stays decided.
  * - `closed`: the lane gave up, because it was drained or because another owner has taken its place.
  */
-import type { Clock } from '../clock.ts';
+import { type Clock, elapsedMs } from '../clock.ts';
 import { BATCH_COMMANDS_MAX, COMMITS_IN_FLIGHT_MAX } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { CommitStore } from '../storage/commit-store.ts';
 import type { Actor } from './actor.ts';
 import { Batch } from './batch.ts';
+import * as metrics from './worker-metrics.ts';
 
 /** Commands that one actor decides before the next actor's turn. */
 const COMMANDS_PER_VISIT = 64;
@@ -96,15 +97,22 @@ export class Lane {
     }
     this.ready = this.ready.slice(visited);
     this.commands += commands;
+    metrics.commands.value += commands;
+    if (!batch.empty) metrics.batchCommands.observe(commands);
     return batch;
   }
 
   private send(batch: Batch): void {
+    const sentAt = elapsedMs();
     batch.seal(this.epoch, ++this.commitSeq);
+    metrics.batchRows.observe(batch.rowCount);
     this.inFlight.push(batch);
     this.unanswered++;
     this.store.commit(batch.rows).then(
-      () => this.answered(batch),
+      () => {
+        metrics.commitDuration.observe((elapsedMs() - sentAt) / 1000);
+        this.answered(batch);
+      },
       (error) => this.failed(error),
     );
   }
@@ -119,10 +127,12 @@ export class Lane {
   private land(batch: Batch): void {
     this.inFlight.splice(this.inFlight.indexOf(batch), 1);
     this.commits++;
+    metrics.commits.value++;
     batch.landed();
   }
 
   private failed(error: unknown): void {
+    metrics.commitFailures.value++;
     this.unanswered--;
     if (this.mode === 'flowing') this.mode = 'stuck';
     this.note(error);

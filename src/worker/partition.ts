@@ -129,6 +129,7 @@ export class Partition extends PartitionState {
   ): void {
     const state = home === this.partition ? 'held' : decided ? 'decided' : 'trying';
     const slot = this.holds.add(id, state, home, times.createdAt, times.expiresAt, reference);
+    if (state === 'held') this.open++;
     for (let i = 0; i < lines.length; i += 3) this.holds.addLine(slot, lines[i], lines[i + 1], lines[i + 2]);
     for (const participant of participants) this.holds.addParticipant(slot, participant);
     this.wheel.set(slot, times.dueAt);

@@ -17,6 +17,7 @@ import { decodeRefusals, decodeReply, encodeRefusals, encodeReply } from '../wir
 import type { Answer } from '../wire/link.ts';
 import type { Reply } from '../wire/messages.ts';
 import type { PartitionState, Turn } from './state.ts';
+import { keyReplays } from './worker-metrics.ts';
 
 /** A reservation as it was answered. */
 interface Seen {
@@ -92,6 +93,7 @@ export function recall(state: PartitionState, { hash, fingerprint }: Key, answer
 
 /** Answers a request with this key as it was answered before. */
 export function replay(state: PartitionState, hash: string, answer: Answer): void {
+  keyReplays.value++;
   const failed = (): void => answer({ kind: 'problem', code: 'partition-unavailable' });
   state.whenDurable(() => {
     state.host.findAnswer(state.partition, hash).then((bytes) => {

@@ -69,6 +69,8 @@ export class PartitionState implements Author {
   readonly wheel: Wheel;
   private lastBatch: Batch | undefined;
   ledgerSeq = 0;
+  /** Open reservations whose home this is. */
+  open = 0;
 
   constructor(
     readonly partition: number,

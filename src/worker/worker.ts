@@ -30,6 +30,7 @@ import { recover } from './recovery.ts';
 import { recall } from './remember.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
+import { partitionsTaken, watchWorker } from './worker-metrics.ts';
 
 /** The exit code of a worker that another owner has fenced off; its supervisor starts a new one. */
 const EXIT_FENCED = 3;
@@ -108,6 +109,10 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     }
   }
 
+  function databaseProblem(): string | undefined {
+    return pulse.problem ?? lanes.find((lane) => lane.problem !== undefined)?.problem;
+  }
+
   function status() {
     const partitions: PartitionStatus[] = [...actors.values()].map(({ partition, mailboxDepth }) => ({
       partition: partition.partition,
@@ -120,7 +125,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     }));
     return {
       worker: spec.worker,
-      databaseProblem: pulse.problem ?? lanes.find((lane) => lane.problem !== undefined)?.problem,
+      databaseProblem: databaseProblem(),
       partitions,
       commits: lanes.reduce((sum, lane) => sum + lane.commits, 0),
       commands: lanes.reduce((sum, lane) => sum + lane.commands, 0),
@@ -135,6 +140,12 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     actors.set(partition, new Actor(new Partition(partition, locations, host, clock.now()), enlist));
   });
 
+  watchWorker({
+    actors: () => [...actors.values()],
+    epoch: () => Math.max(...lanes.map(({ epoch }) => epoch)),
+    isServing: () => serving,
+    databaseProblem,
+  });
   const socket = spec.map.sockets[spec.worker];
   await rm(socket, { force: true });
   const server = listen(socket, dispatch, (reason) =>
@@ -149,6 +160,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       .filter(({ partition }) => laneOf(partition) === lane);
     const recovered = await reader.use((sql) => recover(sql, owned, clock));
     lane.epoch = recovered.epoch;
+    partitionsTaken.value += owned.length;
     unsettled.push(...recovered.unsettled);
   }
   serving = true;
