@@ -29,6 +29,12 @@ const LAYERS: Record<string, string[]> = {
 };
 /** Who may use which package; a folder that is not named may use none. */
 const PACKAGES: Record<string, string[]> = {
+  observability: [
+    '@opentelemetry/api',
+    '@opentelemetry/exporter-trace-otlp-http',
+    '@opentelemetry/resources',
+    '@opentelemetry/sdk-trace',
+  ],
   storage: ['postgres'],
   front: ['elysia', '@elysiajs/swagger', '@sinclair/typebox', 'swagger-ui-dist', 'prom-client'],
 };

@@ -43,6 +43,11 @@ export interface Events {
   'link.malformed': { worker: number; reason: string };
   'link.failed': { reason: string; stack: string | undefined };
 
+  // Traces.
+  /** A collector does not take spans; said once a minute. */
+  'traces.not-exported': { reason: string };
+  'traces.unknown-sampler': { sampler: string; allowed: string[] };
+
   // A request.
   /** A defect met it; it was answered with 500. */
   'request.failed': OfRequest & { error: unknown };

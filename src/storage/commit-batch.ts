@@ -9,6 +9,11 @@
  *
  * Arrays travel as Postgres array literals (manual, 8.15.2) in text parameters: one statement text for
  * every size of batch.
+ *
+ * A statement that is part of a trace says so in a comment (https://google.github.io/sqlcommenter), for whoever reads
+ * it in the database's log or in pg_stat_activity. Its text is then another one each time, so it is sent without
+ * being prepared: Postgres parses and plans it anew, and nothing of it is kept. The comment comes first, because
+ * pg_stat_activity shows only the beginning.
  */
 import { Fenced, type Sql } from './database.ts';
 
@@ -17,6 +22,8 @@ export interface BatchRows {
   owner: { epoch: number; commitSeq: number };
   /** When everything in the batch was decided. */
   at: number;
+  /** Of the trace that the batch is part of. */
+  traceparent: string | undefined;
   newLevels: LevelColumns & { sku: string[]; location: string[] };
   levels: LevelColumns;
   reservations: {
@@ -273,7 +280,11 @@ export async function commitBatch(sql: Sql, rows: BatchRows): Promise<void> {
     statement = statementOf(present);
     statements.set(mask, statement);
   }
-  const fence = await sql.unsafe(statement, parameters, { prepare: true });
+  const { traceparent } = rows;
+  const fence =
+    traceparent === undefined
+      ? await sql.unsafe(statement, parameters, { prepare: true })
+      : await sql.unsafe(`/*traceparent='${traceparent}'*/ ${statement}`, parameters, { prepare: false });
   if (fence.length === 0) throw new Fenced();
 }
 

@@ -7,6 +7,7 @@
  */
 import { systemClock } from '../clock.ts';
 import { readSettings } from '../config.ts';
+import { exportTraces } from '../observability/export-traces.ts';
 import { identify, log, showUpTo } from '../observability/log.ts';
 import { reportMetrics } from '../observability/metrics.ts';
 import { watchProcess } from '../observability/process-metrics.ts';
@@ -26,8 +27,10 @@ export async function runChild<Spec>(
   watchProcess();
   ignoreSignals();
   const started = Promise.withResolvers<Running>();
+  let sendTraces = async (): Promise<void> => {};
   const end = async (): Promise<void> => {
     await (await started.promise).drain();
+    await sendTraces();
     process.exit(0);
   };
   const asking = new Asking(name, () => say({ type: 'gather' }));
@@ -50,6 +53,7 @@ export async function runChild<Spec>(
     void end();
   });
   try {
+    sendTraces = await exportTraces(name, process.env);
     started.resolve(await start(readSpec(), asking.gather));
     say({ type: 'ready' });
   } catch (error) {

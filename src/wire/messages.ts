@@ -187,8 +187,8 @@ export interface StatusRequest {
   kind: 'status';
 }
 
-/** Part of a trace that is recorded: spans and statements say so. */
-interface Traceable {
+/** What can be part of a trace that somebody records. */
+export interface Traceable {
   trace?: TraceContext;
 }
 

@@ -8,6 +8,7 @@ import type { Answer } from '../wire/link.ts';
 import type { Batch } from './batch.ts';
 import type { CallerCommand, Partition } from './partition.ts';
 import type { OwnCommand } from './state.ts';
+import { traceOf } from './traces.ts';
 import { mailboxWait } from './worker-metrics.ts';
 
 interface Letter {
@@ -76,6 +77,8 @@ export class Actor {
     while (this.read < last) {
       const { command, answer, arrivedAt } = this.mailbox[this.read++];
       mailboxWait.observe((decidedAt - arrivedAt) / 1000);
+      const trace = traceOf(command);
+      if (trace !== undefined) batch.follow(trace);
       this.partition.decide(batch, now, command, answer);
       count++;
     }

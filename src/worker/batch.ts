@@ -4,9 +4,12 @@
  * A level that many commands touch is in the batch once; its values are read when the batch is sealed,
  * so the row has the final ones.
  */
+
+import type { TraceContext } from '../observability/trace-context.ts';
 import type { Key } from '../reservations/key.ts';
 import type { BatchRows, LevelColumns } from '../storage/commit-batch.ts';
 import type { Snapshot } from './snapshot.ts';
+import { BatchTraces } from './traces.ts';
 
 /** The part of a partition that a batch writes down. */
 export interface Author {
@@ -73,6 +76,7 @@ export class Batch {
   private changed = false;
   private readonly touched: { author: Author; level: number; created: boolean }[] = [];
   private waiting: (() => void)[] = [];
+  private traces: BatchTraces | undefined;
   durable = false;
 
   /** @param number marks levels as touched: unique among the batches that touch the same snapshot */
@@ -177,11 +181,18 @@ export class Batch {
     keys.answer.push(answer);
   }
 
+  /** A command that is part of a trace is decided in this batch. */
+  follow(trace: TraceContext): void {
+    this.traces ??= new BatchTraces();
+    this.traces.decided(trace);
+  }
+
   /** Fills in what is known only when nothing more will be decided in this batch. */
   seal(epoch: number, commitSeq: number): void {
     const { owner, levels, newLevels } = this.rows;
     owner.epoch = epoch;
     owner.commitSeq = commitSeq;
+    this.rows.traceparent = this.traces?.sent(this.rowCount, commitSeq);
     for (const { author, level, created } of this.touched) {
       const { snapshot } = author;
       const columns = created ? newLevels : levels;
@@ -206,6 +217,7 @@ export class Batch {
 
   landed(): void {
     this.durable = true;
+    this.traces?.landed();
     const { waiting } = this;
     this.waiting = [];
     for (const run of waiting) run();
@@ -216,6 +228,7 @@ function emptyRows(at: number): BatchRows {
   return {
     owner: { epoch: 0, commitSeq: 0 },
     at,
+    traceparent: undefined,
     newLevels: { ...levelColumns(), sku: [], location: [] },
     levels: levelColumns(),
     reservations: {

@@ -17,6 +17,7 @@ import type {
   PutLevelRequest,
   Reply,
   SettleRequest,
+  Traceable,
 } from '../wire/messages.ts';
 import type { Batch } from './batch.ts';
 import { close } from './decide-close.ts';
@@ -32,7 +33,7 @@ import { type OwnCommand, PartitionState, type Turn } from './state.ts';
 /** What may have an Idempotency-Key. */
 type KeyedCommand = HoldRequest | AdjustRequest | CancelRequest | ConfirmRequest | ExtendRequest;
 
-export type CallerCommand = KeyedCommand | PutLevelRequest | AskRequest | SettleRequest;
+export type CallerCommand = (KeyedCommand | PutLevelRequest | AskRequest | SettleRequest) & Traceable;
 
 export class Partition extends PartitionState {
   /** Whether something is due; it stays due until it is decided. */

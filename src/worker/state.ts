@@ -12,7 +12,7 @@ import type { Sold } from '../reservations/sold.ts';
 import type { GrantedLine } from '../reservations/types.ts';
 import type { Found } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
-import type { HoldRequest, Outcome, Reply } from '../wire/messages.ts';
+import type { HoldRequest, Outcome, Reply, Traceable } from '../wire/messages.ts';
 import type { Author, Batch, LedgerKind, NewReservation, Note } from './batch.ts';
 import { Claims } from './claims.ts';
 import { Holds } from './holds.ts';
@@ -47,7 +47,7 @@ export interface Host {
 export type OwnCommand =
   | { kind: 'settled'; id: string }
   | { kind: 'asked'; id: string; found: Found; answer: Answer }
-  | { kind: 'rehold'; request: HoldRequest; key: Turn['key']; found: Found; answer: Answer }
+  | { kind: 'rehold'; request: HoldRequest & Traceable; key: Turn['key']; found: Found; answer: Answer }
   | { kind: 'forget'; id: string }
   | { kind: 'remember'; key: Key; reply: Reply; answer: Answer };
 

@@ -30,6 +30,7 @@ import { recover } from './recovery.ts';
 import { recall } from './remember.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
+import { follow } from './traces.ts';
 import { partitionsTaken, watchWorker } from './worker-metrics.ts';
 
 /** The exit code of a worker that another owner has fenced off; its supervisor starts a new one. */
@@ -86,8 +87,9 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     actors.get(partition)!.receive(settle, () => {});
   }
 
-  function dispatch(request: Request, answer: Answer): void {
-    if (request.kind === 'status') return answer({ kind: 'status', status: status() });
+  function dispatch(request: Request, reply: Answer): void {
+    if (request.kind === 'status') return reply({ kind: 'status', status: status() });
+    const answer = request.trace === undefined ? reply : follow(request, reply);
     const actor = actors.get(request.partition);
     if (!serving || draining || actor === undefined) {
       return answer({ kind: 'problem', code: 'partition-unavailable' });

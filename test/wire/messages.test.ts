@@ -180,6 +180,19 @@ test('every request arrives as it was sent, and a part of one is never taken for
   );
 });
 
+test('a trace costs a request its ids, and one without a trace nothing', () => {
+  const digits = (length: number) =>
+    fc.string({ minLength: length, maxLength: length, unit: fc.constantFrom(...'0123456789abcdef') });
+  const trace = fc.record({ traceId: digits(32), spanId: digits(16), sampled: fc.constant(true) });
+  fc.assert(
+    fc.property(requests, trace, (request, trace) => {
+      const traced = bytesOf(encodeRequest, { ...request, trace });
+      expect(read(decodeRequest, traced)).toEqual({ ...request, trace });
+      expect(traced.length).toBe(bytesOf(encodeRequest, request).length + 24);
+    }),
+  );
+});
+
 test('every reply arrives as it was sent', () => {
   fc.assert(
     fc.property(replies, (reply) => {
