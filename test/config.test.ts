@@ -20,6 +20,7 @@ describe('settings', () => {
       databaseUrl: undefined,
       dataDir: '.holdfast',
       partitions: 256,
+      logLevel: 'info',
     });
     expect(settings.fronts).toBeGreaterThanOrEqual(1);
     expect(settings.workers).toBeGreaterThanOrEqual(1);
@@ -45,6 +46,7 @@ describe('settings', () => {
     ['HOLDFAST_FRONTS', '64', { fronts: 64 }],
     ['HOLDFAST_WORKERS', '64', { workers: 64 }],
     ['HOLDFAST_PARTITIONS', '4096', { partitions: 4096 }],
+    ['HOLDFAST_LOG_LEVEL', 'debug', { logLevel: 'debug' }],
   ])('%s=%s is accepted', (variable, value, expected) => {
     expect(readSettings({ HOLDFAST_FRONTS: '1', [variable]: value })).toMatchObject(expected);
   });
@@ -56,6 +58,7 @@ describe('settings', () => {
     ['PORT', '3e3', 'a whole number from 1 to 65535'],
     ['PORT', '-1', 'a whole number from 1 to 65535'],
     ['PORT', '99999999999999999999', 'a whole number from 1 to 65535'],
+    ['HOLDFAST_LOG_LEVEL', 'verbose', 'error, warn, info, debug'],
     ['HOST', 'http://localhost', 'an IP address or a host name'],
     ['HOST', 'a b', 'an IP address or a host name'],
     ['HOLDFAST_FRONTS', '0', 'a whole number from 1 to 64'],

@@ -67,7 +67,7 @@ export function watchWorker({ actors, epoch, isServing, databaseProblem }: Watch
   gauge(
     'holdfast_owner_epoch',
     'The epoch under which the worker commits: a new one each time that it takes partitions',
-    epoch,
+    () => (isServing() ? epoch() : []),
   );
   gauge(
     'holdfast_mailbox_commands',
