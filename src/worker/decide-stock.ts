@@ -20,7 +20,7 @@ export function putLevel(state: PartitionState, turn: Turn, request: PutLevelReq
   state.whenDurable(() => answer({ kind: 'level', created, level: after }));
 }
 
-/** A write-off may go below what is promised, as a count may, but not below what can be there. */
+/** A write-off may go below what is promised, as a count may, but not below what can be there; sold backorders are below it already. */
 export function adjust(state: PartitionState, turn: Turn, request: AdjustRequest, answer: Answer): void {
   const { snapshot } = state;
   const { delta, reason, reference } = request;
@@ -29,7 +29,7 @@ export function adjust(state: PartitionState, turn: Turn, request: AdjustRequest
   const level = snapshot.levelAt(sku, request.location);
   if (level === NONE) return state.refuse(answer, 'unknown-level');
   const onHand = snapshot.onHand[level] + delta;
-  if (onHand < 0) return state.refuse(answer, 'stock-below-zero');
+  if (delta < 0 && onHand < 0) return state.refuse(answer, 'stock-below-zero');
   if (onHand > QUANTITY_MAX) return state.refuse(answer, 'stock-above-maximum');
   state.change(turn);
   snapshot.onHand[level] = onHand;
