@@ -72,7 +72,9 @@ export function headerParameter(name: string, description: string): OpenApiParam
 function successResponse({ description, schema, example, headers }: Success): OpenApiResponse {
   return {
     description,
-    ...(headers && { headers: mapValues(headers, (header) => ({ ...header, schema: { type: 'string' } })) }),
+    ...(headers && {
+      headers: mapValues(headers, (header) => ({ required: true, ...header, schema: { type: 'string' } })),
+    }),
     content: { 'application/json': { schema: reference(schema), example } },
   };
 }
@@ -88,7 +90,11 @@ function problemResponses(codes: ProblemCode[]): Record<string, OpenApiResponse>
       description: problems.map(({ code, title }) => `\`${code}\`: ${title}.`).join(' '),
       ...(retries && {
         headers: {
-          'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } },
+          'Retry-After': {
+            description: 'Seconds to wait.',
+            required: problems.every(({ retryAfter }) => retryAfter !== undefined),
+            schema: { type: 'integer' as const },
+          },
         },
       }),
       content: {
