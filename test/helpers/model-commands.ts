@@ -1,0 +1,203 @@
+/**
+ * The calls that random clients of a server make, each with what the model says of it. A command is
+ * generated without knowing a server (`the second reservation that you know of`), so that it means
+ * something in every sequence that a failure is shrunk to; a client makes a call of it.
+ *
+ * A new call of the API is one entry in COMMANDS, and one method of the model.
+ */
+import fc from 'fast-check';
+import { STRATEGIES } from '../../src/reservations/types.ts';
+import type { Answer, Count, Expected, Model, Wish } from './model.ts';
+import { grant, observe } from './model-among-others.ts';
+import type { Level, Line, Reservation } from './shop.ts';
+
+export interface Call {
+  method: string;
+  path: string;
+  headers?: Record<string, string>;
+  body?: unknown;
+  /** Changes the model as this call changes the server. @returns what it must be answered */
+  expect(model: Model, answer: Answer): Expected;
+  /**
+   * Takes over what the answer says has changed, for a client that does not know what others do meanwhile.
+   * @returns what cannot be right whatever they do. Absent: others have no say in it, `expect` holds.
+   */
+  believe?(model: Model, answer: Answer): string[];
+  /** Waits for what the call has led to by itself. */
+  afterwards?(model: Model, answer: Answer): Promise<void>;
+}
+
+export interface Command {
+  call(client: Client): Call;
+}
+
+const SKUS = ['A', 'B', 'C', 'D', 'E'] as const;
+const LOCATIONS = ['x', 'y', 'z'];
+type Letter = (typeof SKUS)[number];
+export type Names = Record<Letter, string>;
+
+/** An id that no reservation has. */
+const NOBODY = '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0001';
+/** So long that nothing runs out while a sequence is played. */
+const LONG_SECONDS = 3600;
+const BACK_MS = 1000;
+
+/** What a client has heard of: it names only that. */
+export class Client {
+  readonly reservations: string[] = [];
+  private readonly versions = new Map<string, number>();
+
+  constructor(private readonly names: Names) {}
+
+  get skus(): string[] {
+    return Object.values(this.names);
+  }
+  sku(letter: Letter): string {
+    return this.names[letter];
+  }
+  /** One of those that it knows, or one that does not exist. */
+  reservation(which: number): string {
+    return [...this.reservations, NOBODY][which % (this.reservations.length + 1)];
+  }
+  version(sku: string, location: string): number {
+    return this.versions.get(`${sku}@${location}`) ?? 1;
+  }
+
+  hear({ status, body }: Answer): void {
+    if (status === 201 && body.id !== undefined) this.reservations.push(body.id);
+    const levels: Level[] = body.version === undefined ? (body.levels ?? []) : [body];
+    for (const { sku, location, version } of levels) this.versions.set(`${sku}@${location}`, version);
+  }
+}
+
+interface Kind {
+  weight: number;
+  command: fc.Arbitrary<Command>;
+}
+
+/** @param call of a client, with what was generated */
+function kind<Args extends object>(
+  name: string,
+  weight: number,
+  args: fc.Arbitrary<Args>,
+  call: (args: Args, client: Client) => Call,
+): Kind {
+  return {
+    weight,
+    command: args.map((values) => ({
+      call: (client: Client) => call(values, client),
+      [fc.toStringMethod]: () => `${name} ${JSON.stringify(values)}`,
+    })),
+  };
+}
+
+const sku = fc.constantFrom(...SKUS);
+const location = fc.constantFrom(...LOCATIONS);
+const which = fc.nat(20);
+const quantity = fc.integer({ min: 1, max: 5 });
+const locations = fc.uniqueArray(location, { minLength: 1 });
+const line = fc.record({ sku, quantity, location: fc.option(location, { nil: undefined }) });
+const lines = fc.array(line, { minLength: 1, maxLength: 4 });
+const sourcing = fc.oneof(
+  fc.constant(undefined),
+  fc.record({ strategy: fc.constant('in-order' as const), locations }),
+  fc.record({ strategy: fc.constantFrom(...STRATEGIES), locations }),
+  fc.record({ strategy: fc.constantFrom('most-available' as const, 'split' as const) }),
+);
+const wish = fc.record({
+  lines,
+  sourcing,
+  reference: fc.option(fc.constant('order "7"'), { nil: undefined }),
+});
+type AbstractWish = typeof wish extends fc.Arbitrary<infer W> ? W : never;
+
+function wishOf(client: Client, { lines, ...more }: AbstractWish, expiresInSeconds: number): Wish {
+  const named: Line[] = lines.map((line) => ({ ...line, sku: client.sku(line.sku) }));
+  return { lines: named, ...more, expiresInSeconds };
+}
+
+function post(path: string, body: unknown, expect: Call['expect'], more: Partial<Call> = {}): Call {
+  return { method: 'POST', path, body, expect, ...more };
+}
+
+function reserve(wish: Wish): Call {
+  const expect = (model: Model, answer: Answer): Expected => model.reserve(wish, answer);
+  return post('/v1/reservations', wish, expect, { believe: (model, answer) => grant(model, wish, answer) });
+}
+
+export function read(id: string): Call {
+  return { method: 'GET', path: `/v1/reservations/${id}`, expect: (model, answer) => model.read(id, answer) };
+}
+
+export function stock(sku: string): Call {
+  return {
+    method: 'GET',
+    path: `/v1/stock/${sku}`,
+    expect: (model, answer) => model.stock(sku, answer),
+    believe: (model, answer) => observe(model, answer.body.levels ?? []),
+  };
+}
+
+const count = fc.record(
+  { onHand: fc.nat(12), safetyStock: fc.nat(3), backorderLimit: fc.nat(4) },
+  { requiredKeys: ['onHand'] },
+);
+const ifMatch = fc.constantFrom('seen', 'older', '*', undefined, undefined, undefined);
+
+export const COMMANDS = {
+  putLevel: kind(
+    'putLevel',
+    5,
+    fc.record({ sku, location, count, ifMatch }),
+    ({ sku, location, count, ifMatch }, client) => {
+      const name = client.sku(sku);
+      const seen = client.version(name, location);
+      const version = ifMatch === 'seen' ? String(seen) : ifMatch === 'older' ? String(seen - 1) : ifMatch;
+      const tag = version === undefined || version === '*' ? version : `"${version}"`;
+      return {
+        method: 'PUT',
+        path: `/v1/stock/${name}/${location}`,
+        headers: tag === undefined ? undefined : { 'if-match': tag },
+        body: count,
+        expect: (model, answer) => model.putLevel(name, location, count as Count, version, answer),
+      };
+    },
+  ),
+  stock: kind('stock', 3, fc.record({ sku }), ({ sku }, client) => stock(client.sku(sku))),
+  query: kind(
+    'query',
+    1,
+    fc.record({ skus: fc.array(sku, { minLength: 1, maxLength: 4 }) }),
+    ({ skus }, client) => {
+      const names = skus.map((letter) => client.sku(letter));
+      return post('/v1/stock/query', { skus: names }, (model, answer) => model.query(names, answer), {
+        believe: (model, answer) =>
+          observe(
+            model,
+            answer.body.results.flatMap(({ levels }: { levels?: Level[] }) => levels ?? []),
+          ),
+      });
+    },
+  ),
+  reserve: kind('reserve', 8, wish, (abstract, client) => reserve(wishOf(client, abstract, LONG_SECONDS))),
+  read: kind('read', 3, fc.record({ which }), ({ which }, client) => read(client.reservation(which))),
+  cancel: kind('cancel', 4, fc.record({ which }), ({ which }, client) => {
+    const id = client.reservation(which);
+    const path = `/v1/reservations/${id}/cancel`;
+    return post(path, undefined, (model, answer) => model.cancel(id, answer));
+  }),
+  expire: kind('expire', 1, wish, (abstract, client) => ({
+    ...reserve(wishOf(client, abstract, 1)),
+    async afterwards(model, { status, body }) {
+      if (status !== 201) return;
+      const { id, expiresAt }: Reservation = body;
+      await Bun.sleep(Date.parse(expiresAt) + BACK_MS - Date.now());
+      model.expire(id);
+    },
+  })),
+};
+
+export function commandsOf(kinds: (keyof typeof COMMANDS)[], length: number): fc.Arbitrary<Command[]> {
+  const choices = kinds.map((name) => ({ weight: COMMANDS[name].weight, arbitrary: COMMANDS[name].command }));
+  return fc.array(fc.oneof(...choices), { minLength: 1, maxLength: length, size: 'max' });
+}
