@@ -31,13 +31,14 @@ export interface Command {
   call(client: Client): Call;
 }
 
-const SKUS = ['A', 'B', 'C', 'D', 'E'] as const;
+export const LETTERS = ['A', 'B', 'C', 'D'] as const;
 const LOCATIONS = ['x', 'y', 'z'];
-type Letter = (typeof SKUS)[number];
+type Letter = (typeof LETTERS)[number];
 export type Names = Record<Letter, string>;
 
 /** An id that no reservation has. */
 const NOBODY = '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0001';
+const WHICH_MAX = 20;
 /** So long that nothing runs out while a sequence is played. */
 const LONG_SECONDS = 3600;
 const BACK_MS = 1000;
@@ -55,9 +56,10 @@ export class Client {
   sku(letter: Letter): string {
     return this.names[letter];
   }
-  /** One of those that it knows, or one that does not exist. */
+  /** One of those that it knows; at times, one that does not exist. */
   reservation(which: number): string {
-    return [...this.reservations, NOBODY][which % (this.reservations.length + 1)];
+    const known = this.reservations;
+    return known.length === 0 || which === WHICH_MAX ? NOBODY : known[which % known.length];
   }
   version(sku: string, location: string): number {
     return this.versions.get(`${sku}@${location}`) ?? 1;
@@ -73,6 +75,13 @@ export class Client {
 interface Kind {
   weight: number;
   command: fc.Arbitrary<Command>;
+}
+
+function mostly<Usual, Rare>(
+  usual: fc.Arbitrary<Usual>,
+  rare: fc.Arbitrary<Rare>,
+): fc.Arbitrary<Usual | Rare> {
+  return fc.oneof({ weight: 2, arbitrary: usual }, { weight: 1, arbitrary: rare });
 }
 
 /** @param call of a client, with what was generated */
@@ -91,24 +100,19 @@ function kind<Args extends object>(
   };
 }
 
-const sku = fc.constantFrom(...SKUS);
+const sku = fc.constantFrom(...LETTERS);
 const location = fc.constantFrom(...LOCATIONS);
-const which = fc.nat(20);
-const quantity = fc.integer({ min: 1, max: 5 });
-const locations = fc.uniqueArray(location, { minLength: 1 });
-const line = fc.record({ sku, quantity, location: fc.option(location, { nil: undefined }) });
+const which = fc.nat(WHICH_MAX);
+/** Small beside a count, so that about half of the orders are granted. */
+const quantity = mostly(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 3, max: 8 }));
+const line = fc.record({ sku, quantity, location: mostly(fc.constant(undefined), location) });
 const lines = fc.array(line, { minLength: 1, maxLength: 4 });
-const sourcing = fc.oneof(
-  fc.constant(undefined),
-  fc.record({ strategy: fc.constant('in-order' as const), locations }),
-  fc.record({ strategy: fc.constantFrom(...STRATEGIES), locations }),
-  fc.record({ strategy: fc.constantFrom('most-available' as const, 'split' as const) }),
-);
-const wish = fc.record({
-  lines,
-  sourcing,
-  reference: fc.option(fc.constant('order "7"'), { nil: undefined }),
-});
+const locations = fc.uniqueArray(location, { minLength: 2 });
+const anywhere = fc.record({ strategy: fc.constantFrom('most-available' as const, 'split' as const) });
+const somewhere = fc.record({ strategy: fc.constantFrom(...STRATEGIES), locations });
+const sourcing = mostly(fc.constant(undefined), mostly(anywhere, somewhere));
+const reference = fc.constantFrom('order "7"', undefined);
+const wish = fc.record({ lines, sourcing, reference });
 type AbstractWish = typeof wish extends fc.Arbitrary<infer W> ? W : never;
 
 function wishOf(client: Client, { lines, ...more }: AbstractWish, expiresInSeconds: number): Wish {
@@ -142,31 +146,34 @@ const count = fc.record(
   { onHand: fc.nat(12), safetyStock: fc.nat(3), backorderLimit: fc.nat(4) },
   { requiredKeys: ['onHand'] },
 );
-const ifMatch = fc.constantFrom('seen', 'older', '*', undefined, undefined, undefined);
+const place = { sku, location, count };
+const ifMatch = mostly(fc.constant(undefined), fc.constantFrom('seen', 'older', '*'));
+
+function putLevel(sku: string, location: string, count: Count, version?: string): Call {
+  const tag = version === '*' ? version : `"${version}"`;
+  return {
+    method: 'PUT',
+    path: `/v1/stock/${sku}/${location}`,
+    headers: version === undefined ? undefined : { 'if-match': tag },
+    body: count,
+    expect: (model, answer) => model.putLevel(sku, location, count, version, answer),
+  };
+}
 
 export const COMMANDS = {
-  putLevel: kind(
-    'putLevel',
-    5,
-    fc.record({ sku, location, count, ifMatch }),
-    ({ sku, location, count, ifMatch }, client) => {
-      const name = client.sku(sku);
-      const seen = client.version(name, location);
-      const version = ifMatch === 'seen' ? String(seen) : ifMatch === 'older' ? String(seen - 1) : ifMatch;
-      const tag = version === undefined || version === '*' ? version : `"${version}"`;
-      return {
-        method: 'PUT',
-        path: `/v1/stock/${name}/${location}`,
-        headers: tag === undefined ? undefined : { 'if-match': tag },
-        body: count,
-        expect: (model, answer) => model.putLevel(name, location, count as Count, version, answer),
-      };
-    },
+  putFirst: kind('putFirst', 1, fc.record(place), ({ sku, location, count }, client) =>
+    putLevel(client.sku(sku), location, count),
   ),
-  stock: kind('stock', 3, fc.record({ sku }), ({ sku }, client) => stock(client.sku(sku))),
+  putLevel: kind('putLevel', 12, fc.record({ ...place, ifMatch }), (args, client) => {
+    const name = client.sku(args.sku);
+    const seen = client.version(name, args.location);
+    const versions: Record<string, string> = { seen: String(seen), older: String(seen - 1), '*': '*' };
+    return putLevel(name, args.location, args.count, versions[args.ifMatch ?? '']);
+  }),
+  stock: kind('stock', 8, fc.record({ sku }), ({ sku }, client) => stock(client.sku(sku))),
   query: kind(
     'query',
-    1,
+    4,
     fc.record({ skus: fc.array(sku, { minLength: 1, maxLength: 4 }) }),
     ({ skus }, client) => {
       const names = skus.map((letter) => client.sku(letter));
@@ -179,9 +186,9 @@ export const COMMANDS = {
       });
     },
   ),
-  reserve: kind('reserve', 8, wish, (abstract, client) => reserve(wishOf(client, abstract, LONG_SECONDS))),
-  read: kind('read', 3, fc.record({ which }), ({ which }, client) => read(client.reservation(which))),
-  cancel: kind('cancel', 4, fc.record({ which }), ({ which }, client) => {
+  reserve: kind('reserve', 24, wish, (abstract, client) => reserve(wishOf(client, abstract, LONG_SECONDS))),
+  read: kind('read', 8, fc.record({ which }), ({ which }, client) => read(client.reservation(which))),
+  cancel: kind('cancel', 12, fc.record({ which }), ({ which }, client) => {
     const id = client.reservation(which);
     const path = `/v1/reservations/${id}/cancel`;
     return post(path, undefined, (model, answer) => model.cancel(id, answer));
@@ -197,7 +204,11 @@ export const COMMANDS = {
   })),
 };
 
+/** Sequences of up to `length`, short ones as often as long ones. */
 export function commandsOf(kinds: (keyof typeof COMMANDS)[], length: number): fc.Arbitrary<Command[]> {
   const choices = kinds.map((name) => ({ weight: COMMANDS[name].weight, arbitrary: COMMANDS[name].command }));
-  return fc.array(fc.oneof(...choices), { minLength: 1, maxLength: length, size: 'max' });
+  return fc.noBias(fc.array(fc.oneof(...choices), { maxLength: length, size: 'max' }));
 }
+
+/** The stock that a sequence begins with. */
+export const opening = commandsOf(['putFirst'], 20);
