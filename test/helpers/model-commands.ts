@@ -51,7 +51,7 @@ export class Client {
   constructor(private readonly names: Names) {}
 
   get skus(): string[] {
-    return Object.values(this.names);
+    return [...new Set(Object.values(this.names))];
   }
   sku(letter: Letter): string {
     return this.names[letter];
