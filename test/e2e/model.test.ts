@@ -43,8 +43,9 @@ const SPREAD = [
 const TOGETHER = [[1, 1]];
 /** Sequences that are played at once, each with SKUs of its own. */
 const AT_ONCE = 8;
-/** Calls that race in one sequence; the orders in which they can have happened are tried. */
-const RACERS = 4;
+/** Clients that race each other, and how often the same race is run before it is believed to end well. */
+const RACERS = 5;
+const RACE_TRIES = 8;
 
 let server: TestServer;
 let ports: number[];
@@ -77,9 +78,13 @@ function freshNames(layouts: number[][]): Names {
   return { A: a, B: b, C: c, D: d };
 }
 
-/** Plays sequences until the time is over, several at once; what fails is shrunk, alone and with time of its own. */
+/**
+ * Plays sequences until the time is over, several at once; what fails is shrunk, alone and with time of its own.
+ * @param tries how often a shorter sequence is played before it is believed not to fail
+ */
 async function explore<Args extends [unknown, ...unknown[]]>(
   arbitraries: { [I in keyof Args]: fc.Arbitrary<Args[I]> },
+  tries: number,
   play: (...args: Args) => Promise<void>,
 ): Promise<void> {
   const end = performance.now() + SECONDS * 1000;
@@ -88,10 +93,11 @@ async function explore<Args extends [unknown, ...unknown[]]>(
     const others = (): boolean => failing !== undefined && failing !== number;
     const property = fc.asyncProperty(...arbitraries, async (...args) => {
       if (others()) return;
-      await play(...args).catch((error) => {
-        failing ??= number;
-        if (!others()) throw error;
-      });
+      for (let again = failing === undefined ? 1 : tries; again > 0; again--)
+        await play(...args).catch((error) => {
+          failing ??= number;
+          if (!others()) throw error;
+        });
     });
     const settings = { numRuns: 1, interruptAfterTimeLimit: SHRINK_MS };
     while (performance.now() < end && failing === undefined) await fc.assert(property, settings);
@@ -102,7 +108,7 @@ async function explore<Args extends [unknown, ...unknown[]]>(
 const ALL = ['putLevel', 'stock', 'query', 'reserve', 'read', 'cancel', 'expire'] as const;
 
 test('one call after the other: every answer is the model’s', async () => {
-  await explore([opening, commandsOf([...ALL], 40)], async (first, commands) => {
+  await explore([opening, commandsOf([...ALL], 40)], 1, async (first, commands) => {
     const player = new Player(ports);
     const client = new Client(freshNames(SPREAD));
     const model = new Model();
@@ -113,7 +119,7 @@ test('one call after the other: every answer is the model’s', async () => {
 test('several at once, each within a partition: the answers are those of some order', async () => {
   const commands = commandsOf(['putLevel', 'putLevel', 'stock', 'reserve', 'read', 'cancel'], 6);
   const racers = fc.array(commands, { minLength: 2, maxLength: RACERS });
-  await explore([opening, commandsOf(['reserve'], 4), racers], async (first, held, racing) => {
+  await explore([opening, commandsOf(['reserve'], 4), racers], RACE_TRIES, async (first, held, racing) => {
     const player = new Player(ports);
     const client = new Client(freshNames(TOGETHER));
     const model = new Model();
@@ -132,7 +138,8 @@ test('several at once, each within a partition: the answers are those of some or
 
 test('several at once, over partitions: nothing is oversold, and what was answered adds up', async () => {
   const commands = commandsOf(['stock', 'query', 'reserve', 'read', 'cancel'], 15);
-  await explore([opening, fc.array(commands, { minLength: 2, maxLength: 6 })], async (first, racing) => {
+  const racers = fc.array(commands, { minLength: 2, maxLength: RACERS });
+  await explore([opening, racers], RACE_TRIES, async (first, racing) => {
     const player = new Player(ports);
     const names = freshNames(SPREAD);
     const model = new Model();
