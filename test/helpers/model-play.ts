@@ -44,22 +44,27 @@ export class Player {
     return made;
   }
 
-  /** Makes a call that nobody else has a say in. @returns false if what follows can't be told any more */
-  async alone(call: Call, model: Model): Promise<boolean> {
+  /** Makes a call that nobody else has a say in. */
+  async alone(call: Call, model: Model): Promise<void> {
     const made = await this.make(0, call);
     const expected = call.expect(model, made.answer);
     if (!agree(expected, made.answer)) throw this.failure(`expected ${shown(expected)}`);
     await call.afterwards?.(model, made.answer);
-    // After a refusal as late as this, a participant may not have let go yet.
-    return made.ended - made.began < SETTLE_WAIT_MS;
   }
 
+  /** @returns false if it stopped early, because what follows can't be told any more */
   async playAlone(commands: Command[], client: Client, model: Model): Promise<boolean> {
     for (const command of commands) {
-      if (!(await this.alone(command.call(client), model))) return false;
+      await this.alone(command.call(client), model);
       client.hear(this.made.at(-1)!.answer);
+      if (this.sawLateAnswer) return false;
     }
     return true;
+  }
+
+  /** When a refusal took so long, a participant may not have let go of its units yet. */
+  get sawLateAnswer(): boolean {
+    return this.made.some(({ began, ended }) => ended - began >= SETTLE_WAIT_MS);
   }
 
   /** @returns an error that shows everything that was called, and what is wrong with the last of it */
