@@ -14,6 +14,8 @@ export const KEY_BYTES_MAX = 128;
 export const REFERENCE_BYTES_MAX = 255;
 /** Units in one line, one count or one limit: the largest Int32. */
 export const QUANTITY_MAX = 2_147_483_647;
+/** UTF-8 bytes of the reason for an adjustment. */
+export const REASON_BYTES_MAX = 255;
 export const LINES_MAX = 100;
 export const SKUS_PER_QUERY_MAX = 1000;
 /** Locations that one SKU may be stocked at; a level lookup walks them. */
@@ -70,6 +72,14 @@ export const IDLE_CONNECTION_SECONDS = 65;
 export const ASK_HOME_AFTER_MS = 15_000;
 /** How long a home remembers that a reservation never happened. */
 export const TOMBSTONE_MS = 60_000;
+/** How long units are held that are to be sold at once: longer than a request may take. */
+export const REHOLD_MS = 60_000;
+/** How long an Idempotency-Key is remembered. */
+export const KEY_MEMORY_MS = 24 * 3_600_000;
+/** Keys of a partition that are looked at in a tick of the wheel, to forget the old ones. */
+export const KEYS_SWEPT_AT_ONCE = 64;
+/** Characters of an Idempotency-Key. */
+export const KEY_CHARACTERS_MAX = 255;
 /** Resolution of the expiry wheel. */
 export const WHEEL_TICK_MS = 64;
 
@@ -91,5 +101,6 @@ relate(
   'a connection outlives the answer that it waits for',
 );
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
+relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
 relate(TOMBSTONE_MS > 2 * REQUEST_DEADLINE_MS, 'a tombstone outlives every command that it must refuse');

@@ -6,7 +6,7 @@
 import type { Clock } from '../clock.ts';
 import { BODY_BYTES_MAX, BODY_DEADLINE_MS } from '../limits.ts';
 import type { Deadlines } from './deadlines.ts';
-import { invalid, problem } from './problems.ts';
+import { problem } from './problems.ts';
 import type { Validator } from './validate.ts';
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
@@ -20,7 +20,7 @@ export class Bodies {
   ) {}
 
   async read<T>(request: Request, validator: Validator<T>): Promise<T | Response> {
-    const refused = refuseHeaders(request) ?? refuseMediaType(request);
+    const refused = refuseMediaType(request);
     if (refused !== undefined) return refused;
     const body = await this.text(request);
     return body instanceof Response ? body : check(body, validator);
@@ -28,8 +28,6 @@ export class Bodies {
 
   /** As `read`, for a call that needs no body: an empty one is undefined. */
   async readOptional<T>(request: Request, validator: Validator<T>): Promise<T | undefined | Response> {
-    const refused = refuseHeaders(request);
-    if (refused !== undefined) return refused;
     const body = await this.text(request);
     if (body instanceof Response) return body;
     if (body === '') return undefined;
@@ -96,18 +94,6 @@ function refuseMediaType({ headers }: Request): Response | undefined {
     detail: `${found}; send application/json in UTF-8.`,
     headers: { accept: 'application/json' },
   });
-}
-
-/** A header that a client would rely on must not be passed over in silence. */
-function refuseHeaders({ headers }: Request): Response | undefined {
-  if (headers.get('idempotency-key') === null) return undefined;
-  return invalid([
-    {
-      header: 'Idempotency-Key',
-      code: 'not-supported',
-      detail: 'is not supported by this version; send the request without it',
-    },
-  ]);
 }
 
 function tooLarge(): Response {

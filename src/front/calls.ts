@@ -71,6 +71,35 @@ export const calls = {
       'outcome-unknown',
     ],
   }),
+  adjustLevel: describe({
+    id: 'adjustStockLevel',
+    keyed: true,
+    tag: 'Stock',
+    summary: 'Receive, write off, return to stock',
+    description:
+      'Changes `onHand` by `delta`, and writes why into the ledger. A write-off may leave less than is promised, as a count may, but not less than nothing.',
+    parameters: [sku, location],
+    body: {
+      schema: 'Adjust',
+      required: true,
+      examples: {
+        received: { delta: 48, reason: 'received', reference: 'delivery-77' },
+        damaged: { delta: -1, reason: 'damaged' },
+      },
+    },
+    success: {
+      200: { description: 'The level as it is now.', schema: 'StockLevel', example: level, headers: ETAG },
+    },
+    problems: [
+      'unknown-sku',
+      'unknown-level',
+      'stock-below-zero',
+      'stock-above-maximum',
+      'overloaded',
+      'partition-unavailable',
+      'outcome-unknown',
+    ],
+  }),
   getStock: describe({
     id: 'getStock',
     tag: 'Stock',
@@ -107,6 +136,7 @@ export const calls = {
   }),
   createReservation: describe({
     id: 'createReservation',
+    keyed: true,
     tag: 'Reservations',
     summary: 'Hold stock',
     description:
@@ -148,8 +178,66 @@ export const calls = {
     success: { 200: { description: 'The reservation.', schema: 'Reservation', example: reservation } },
     problems: ['unknown-reservation', 'invalid-id', 'overloaded', 'partition-unavailable'],
   }),
+  confirmReservation: describe({
+    id: 'confirmReservation',
+    keyed: true,
+    tag: 'Reservations',
+    summary: 'Sell what is held',
+    description:
+      'The sale: `onHand` and `reserved` fall together. With `lines`, only that much is sold and the rest is released. With `ifExpired: "rehold"`, a reservation that has expired is confirmed all the same if its stock is still there. Repeating it is safe: a reservation that is already confirmed is answered with 200 again.',
+    parameters: [reservationId],
+    body: {
+      schema: 'Confirm',
+      required: false,
+      examples: {
+        everything: {},
+        part: { lines: [{ sku: 'MUG-BLUE', quantity: 1 }] },
+        paidTooLate: { ifExpired: 'rehold' },
+      },
+    },
+    success: {
+      200: {
+        description: 'It is confirmed; the lines are what was sold.',
+        schema: 'Reservation',
+        example: { ...reservation, status: 'confirmed', closedAt: '2026-03-01T09:31:12.345Z' },
+      },
+    },
+    problems: [
+      'unknown-reservation',
+      'invalid-id',
+      'reservation-cancelled',
+      'reservation-expired',
+      'insufficient-stock',
+      'overloaded',
+      'partition-unavailable',
+      'outcome-unknown',
+    ],
+  }),
+  extendReservation: describe({
+    id: 'extendReservation',
+    keyed: true,
+    tag: 'Reservations',
+    summary: 'Hold it longer',
+    description: 'Counted from now, whatever was left.',
+    parameters: [reservationId],
+    body: { schema: 'Extend', required: true, examples: { tenMinutes: { expiresInSeconds: 600 } } },
+    success: {
+      200: { description: 'It is held for that long.', schema: 'Reservation', example: reservation },
+    },
+    problems: [
+      'unknown-reservation',
+      'invalid-id',
+      'reservation-confirmed',
+      'reservation-cancelled',
+      'reservation-expired',
+      'overloaded',
+      'partition-unavailable',
+      'outcome-unknown',
+    ],
+  }),
   cancelReservation: describe({
     id: 'cancelReservation',
+    keyed: true,
     tag: 'Reservations',
     summary: 'Give the stock back',
     description: 'Repeating it is safe: a reservation that is already cancelled is answered with 200 again.',

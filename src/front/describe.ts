@@ -4,6 +4,7 @@
  */
 import type { TSchema } from '@sinclair/typebox';
 import type { DocumentDecoration } from 'elysia';
+import { KEY_CHARACTERS_MAX, KEY_MEMORY_MS } from '../limits.ts';
 import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
 import type { SchemaName } from './schemas.ts';
 
@@ -27,6 +28,8 @@ export interface Call {
   success: Record<number, Success>;
   /** Beside those that every call, or every call with a body, has. */
   problems?: ProblemCode[];
+  /** It takes an Idempotency-Key. */
+  keyed?: true;
 }
 
 const WITH_BODY: ProblemCode[] = [
@@ -37,17 +40,37 @@ const WITH_BODY: ProblemCode[] = [
   'invalid-request',
 ];
 
+const KEY = headerParameter(
+  'Idempotency-Key',
+  `1 to ${KEY_CHARACTERS_MAX} printable ASCII characters, quoted or bare. A request that is repeated with its key takes effect once and gets the first answer again; with another payload it is refused. Remembered for ${KEY_MEMORY_MS / 3_600_000} h.`,
+);
+const REPLAYED = {
+  'Idempotency-Replayed': {
+    description:
+      'There, and `true`, where the answer is that of an earlier request with this Idempotency-Key.',
+    example: 'true',
+  },
+};
+
 export function describe(call: Call): DocumentDecoration {
   const responses: Record<string, OpenApiResponse> = {};
-  for (const [status, success] of Object.entries(call.success)) responses[status] = successResponse(success);
-  const codes = [...(call.problems ?? []), ...(call.body ? WITH_BODY : []), 'internal-error' as const];
+  for (const [status, success] of Object.entries(call.success)) {
+    const headers = call.keyed ? { ...success.headers, ...REPLAYED } : success.headers;
+    responses[status] = successResponse({ ...success, headers });
+  }
+  const codes = [
+    ...(call.problems ?? []),
+    ...(call.keyed ? (['idempotency-key-reused'] as const) : []),
+    ...(call.body ? WITH_BODY : []),
+    'internal-error' as const,
+  ];
   Object.assign(responses, problemResponses(codes));
   return {
     operationId: call.id,
     tags: [call.tag],
     summary: call.summary,
     description: call.description,
-    parameters: call.parameters ?? [],
+    parameters: [...(call.parameters ?? []), ...(call.keyed ? [KEY] : [])],
     responses,
     ...(call.body && {
       requestBody: {

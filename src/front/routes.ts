@@ -1,16 +1,22 @@
 /** Path → handler, with what OpenAPI says of it. Handlers read bodies themselves: see body.ts. */
 import { Elysia } from 'elysia';
 import { calls } from './calls.ts';
+import { confirmReservation } from './confirm.ts';
 import type { FrontContext } from './context.ts';
 import { live, partitionTable, ready } from './operations.ts';
-import { cancelReservation, createReservation, getReservation } from './reservations.ts';
-import { getStock, putLevel, queryStock } from './stock.ts';
+import { cancelReservation, createReservation, extendReservation, getReservation } from './reservations.ts';
+import { adjustLevel, getStock, putLevel, queryStock } from './stock.ts';
 
 export function routes(context: FrontContext) {
   return new Elysia({ name: 'holdfast', normalize: false, precompile: true })
     .put('/v1/stock/:sku/:location', ({ request, params }) => putLevel(context, request, params), {
       detail: calls.putLevel,
     })
+    .post(
+      '/v1/stock/:sku/:location/adjustments',
+      ({ request, params }) => adjustLevel(context, request, params),
+      { detail: calls.adjustLevel },
+    )
     .get('/v1/stock/:sku', ({ params }) => getStock(context, params), { detail: calls.getStock })
     .post('/v1/stock/query', ({ request }) => queryStock(context, request), { detail: calls.queryStock })
     .post('/v1/reservations', ({ request }) => createReservation(context, request), {
@@ -19,6 +25,16 @@ export function routes(context: FrontContext) {
     .get('/v1/reservations/:id', ({ params }) => getReservation(context, params), {
       detail: calls.getReservation,
     })
+    .post(
+      '/v1/reservations/:id/confirm',
+      ({ request, params }) => confirmReservation(context, request, params),
+      { detail: calls.confirmReservation },
+    )
+    .post(
+      '/v1/reservations/:id/extend',
+      ({ request, params }) => extendReservation(context, request, params),
+      { detail: calls.extendReservation },
+    )
     .post(
       '/v1/reservations/:id/cancel',
       ({ request, params }) => cancelReservation(context, request, params),

@@ -9,11 +9,12 @@ import {
   KEY_BYTES_MAX,
   LINES_MAX,
   QUANTITY_MAX,
+  REASON_BYTES_MAX,
   REFERENCE_BYTES_MAX,
   SKUS_PER_QUERY_MAX,
   SOURCING_LOCATIONS_MAX,
 } from '../limits.ts';
-import { STATUSES, STRATEGIES } from '../reservations/types.ts';
+import { MODES, type Mode, STATUSES, STRATEGIES } from '../reservations/types.ts';
 import { choice, text } from './schema-kinds.ts';
 
 function strict<P extends TProperties>(properties: P, options: { description?: string } = {}) {
@@ -28,6 +29,12 @@ const Quantity = Type.Integer({ minimum: 1, maximum: QUANTITY_MAX, description: 
 const Count = (description: string) => Type.Integer({ minimum: 0, maximum: QUANTITY_MAX, description });
 const Time = (description: string) =>
   Type.String({ format: 'date-time', description: `${description} RFC 3339, UTC, with milliseconds.` });
+
+const Reference = (description: string) =>
+  text(REFERENCE_BYTES_MAX, {
+    description: `${description} 1 to ${REFERENCE_BYTES_MAX} bytes of UTF-8 without control characters.`,
+  });
+const ExpiresInSeconds = { minimum: 1, maximum: EXPIRES_IN_SECONDS_MAX };
 
 export const PutLevel = strict({
   onHand: Count('What a count found.'),
@@ -82,24 +89,59 @@ export const Reserve = strict({
     description: 'What to hold. The same SKU may stand on several lines; they are counted together.',
   }),
   mode: Type.Optional(
-    choice(['all'], { description: 'All lines or nothing, across SKUs and locations.', default: 'all' }),
+    choice<Mode>(MODES, {
+      description:
+        '`all`: all lines or nothing, across SKUs and locations. `partial`: what there is of each line; `notGranted` in the answer says what is missing, and only where there is nothing at all is it refused.',
+      default: 'all',
+    }),
   ),
   sourcing: Type.Optional(Sourcing),
   expiresInSeconds: Type.Optional(
     Type.Integer({
-      minimum: 1,
-      maximum: EXPIRES_IN_SECONDS_MAX,
+      ...ExpiresInSeconds,
       default: EXPIRES_IN_SECONDS_DEFAULT,
       description: 'How long the stock is held unless the reservation is cancelled before.',
     }),
   ),
-  reference: Type.Optional(
-    text(REFERENCE_BYTES_MAX, {
-      description: `The caller's own name for it, such as an order number. 1 to ${REFERENCE_BYTES_MAX} bytes of UTF-8 without control characters.`,
+  reference: Type.Optional(Reference("The caller's own name for it, such as an order number.")),
+});
+export type Reserve = Static<typeof Reserve>;
+
+export const Adjust = strict({
+  delta: Type.Integer({
+    minimum: -QUANTITY_MAX,
+    maximum: QUANTITY_MAX,
+    description: 'Units that came in, or with a minus sign went out. Not 0.',
+  }),
+  reason: text(REASON_BYTES_MAX, { description: 'Why, for the ledger: received, damaged, returned …' }),
+  reference: Type.Optional(Reference("The caller's own name for what caused it, such as a delivery note.")),
+});
+export type Adjust = Static<typeof Adjust>;
+
+export const Confirm = strict({
+  lines: Type.Optional(
+    Type.Array(strict({ sku: Sku, quantity: Quantity }), {
+      minItems: 1,
+      maxItems: LINES_MAX,
+      description: 'What is sold, by SKU; the rest is released. Absent: everything.',
+    }),
+  ),
+  ifExpired: Type.Optional(
+    choice(['rehold'], {
+      description:
+        '`rehold`: if it has expired, take the same stock again, if it is still there, and sell it.',
     }),
   ),
 });
-export type Reserve = Static<typeof Reserve>;
+export type Confirm = Static<typeof Confirm>;
+
+export const Extend = strict({
+  expiresInSeconds: Type.Integer({
+    ...ExpiresInSeconds,
+    description: 'How long it is held, counted from now.',
+  }),
+});
+export type Extend = Static<typeof Extend>;
 
 /** The body of a call that has nothing to say: none, or an empty object. */
 export const Nothing = strict({});
@@ -162,6 +204,18 @@ const Reservation = Type.Object({
   createdAt: Time('When it was made.'),
   expiresAt: Time('When the stock is given back by itself.'),
   closedAt: Type.Optional(Time('When it was confirmed, cancelled or expired.')),
+  notGranted: Type.Optional(
+    Type.Array(
+      Type.Object({
+        line: Type.Integer({ description: 'The index of the line in the request.' }),
+        sku: Type.String(),
+        code: Type.Unsafe<string>({ type: 'string', enum: ['insufficient-stock', 'unknown-sku'] }),
+        requested: Type.Integer(),
+        granted: Type.Integer(),
+      }),
+      { description: 'In the answer to a reservation in mode `partial`: lines that are not held whole.' },
+    ),
+  ),
 });
 const Problem = Type.Object(
   {
@@ -226,6 +280,9 @@ export const SCHEMAS = {
   PutLevel,
   StockQuery,
   Reserve,
+  Adjust,
+  Confirm,
+  Extend,
   Nothing,
   StockLevel,
   Totals,

@@ -139,7 +139,7 @@ export const PROBLEMS = [
     status: 503,
     title: 'Outcome unknown',
     explanation:
-      'The database or a worker did not answer in time, so it is not known whether the request took effect. Repeating a PUT or a cancel is safe; a repeated reservation may hold twice until the first one expires.',
+      'The database or a worker did not answer in time, so it is not known whether the request took effect. Repeating it with the same Idempotency-Key is always safe, and a PUT, a confirm or a cancel also without one; a reservation without a key may be held twice until the first one expires.',
     retryAfter: 1,
   },
   {
@@ -147,6 +147,33 @@ export const PROBLEMS = [
     status: 500,
     title: 'Internal error',
     explanation: 'A defect in Holdfast. The log of the server has the details under the time of this answer.',
+  },
+  {
+    code: 'unknown-level',
+    status: 404,
+    title: 'Not stocked there',
+    explanation:
+      'The SKU is known, but no stock level was ever set for it at this location. Create it with PUT /v1/stock/{sku}/{location}.',
+  },
+  {
+    code: 'stock-below-zero',
+    status: 409,
+    title: 'Less than nothing would be left',
+    explanation:
+      'The adjustment takes away more units than are on hand. Nothing was changed. Count again, and set what the count found with PUT.',
+  },
+  {
+    code: 'stock-above-maximum',
+    status: 409,
+    title: 'More than can be counted',
+    explanation: 'The adjustment would bring the units on hand above 2,147,483,647. Nothing was changed.',
+  },
+  {
+    code: 'idempotency-key-reused',
+    status: 422,
+    title: 'Idempotency-Key used before for something else',
+    explanation:
+      'A request with this Idempotency-Key but another path or payload was accepted within the time that keys are remembered. Nothing was changed. Use a new key for each new request, and the same one only to repeat it.',
   },
 ] as const satisfies readonly Problem[];
 

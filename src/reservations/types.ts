@@ -10,6 +10,10 @@ export type Status = (typeof STATUSES)[number];
 export const STRATEGIES = ['most-available', 'in-order', 'split'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
+/** `all`: every line or nothing. `partial`: what there is of each line. */
+export const MODES = ['all', 'partial'] as const;
+export type Mode = (typeof MODES)[number];
+
 export interface Allocation {
   location: string;
   quantity: number;
@@ -32,13 +36,13 @@ export interface GrantedLine {
   allocations: Allocation[];
 }
 
-/** Why one line was refused. */
+/** Why one line was refused, or granted in part. */
 export interface LineRefusal {
   line: number;
   sku: string;
   code: 'insufficient-stock' | 'unknown-sku';
   requested: number;
-  /** Units that could have been granted to this line; 0 for an unknown SKU. */
+  /** Units that could have been granted to this line, or were in mode `partial`; 0 for an unknown SKU. */
   available: number;
 }
 

@@ -1,18 +1,22 @@
 /**
  * One batch of decisions made durable: one statement, one round trip, one fsync.
  *
- * The statement compares each partition's epoch and commit sequence before it writes anything, and
- * fails as a whole with SQLSTATE_FENCED if one is not as expected. So it is safe to send the next
- * batch before this one has been answered, and never possible to commit after another owner has come.
+ * The statement is built from the parts that the batch has rows for, and every part of it writes only if
+ * the fence, its first part, found the owner's row with the epoch and the commit sequence expected. So it is
+ * safe to send the next batch before this one has been answered, and never possible to commit
+ * after another owner has come. Parts of a statement don't see each other's rows (Postgres manual, 7.8.4):
+ * a row stands in one part only, which Batch sees to.
  *
  * Arrays travel as Postgres array literals (manual, 8.15.2) in text parameters: one statement text for
  * every size of batch.
  */
-import type { Sql } from './database.ts';
+import { Fenced, type Sql } from './database.ts';
 
 /** The rows of one commit, a list per column. Times are milliseconds since the Unix epoch. */
 export interface BatchRows {
-  partitions: { partition: number[]; epoch: number[]; commitSeq: number[]; ledgerSeq: number[] };
+  owner: { epoch: number; commitSeq: number };
+  /** When everything in the batch was decided. */
+  at: number;
   newLevels: LevelColumns & { sku: string[]; location: string[] };
   levels: LevelColumns;
   reservations: {
@@ -23,20 +27,41 @@ export interface BatchRows {
     createdAt: number[];
     expiresAt: number[];
     reference: (string | null)[];
-    /** Array literals, `{1,2}`. */
+    /** Array literals, `{1,2}`; of `sold`, null where there is nothing to say. */
     participants: string[];
     lines: string[];
+    sold: (string | null)[];
   };
-  closed: { partition: number[]; id: string[]; status: string[]; at: number[] };
+  /** Changes of rows that an earlier batch has inserted. */
+  changes: {
+    partition: number[];
+    id: string[];
+    was: string[];
+    status: string[];
+    expiresAt: number[];
+    sold: (string | null)[];
+    reheldAs: (string | null)[];
+  };
   ledger: {
     partition: number[];
     seq: number[];
     level: number[];
+    /** The entry before it of the same level; 0 for the first. */
+    previous: number[];
     kind: string[];
     onHandDelta: number[];
     reservedDelta: number[];
     reservation: (string | null)[];
-    at: number[];
+    reason: (string | null)[];
+    reference: (string | null)[];
+  };
+  keys: {
+    partition: number[];
+    key: string[];
+    keyPartition: number[];
+    fingerprint: string[];
+    /** Bytes in hexadecimal. */
+    answer: string[];
   };
 }
 
@@ -48,41 +73,238 @@ export interface LevelColumns {
   safetyStock: number[];
   backorderLimit: number[];
   version: number[];
-  updatedAt: number[];
+  /** The sequence number of the level's last entry in the ledger. */
+  lastEntry: number[];
 }
 
-const PARAMETERS = 43;
-const STATEMENT = `select holdfast.commit_batch(${Array.from({ length: PARAMETERS }, (_, i) => `$${i + 1}`).join(',')})`;
+type Value = number | string | null;
 
+interface Part {
+  /** In the order in which `values` gives them. */
+  columns: readonly (readonly [name: string, type: string])[];
+  values(rows: BatchRows): Value[][];
+  /** What it writes from `u`, whose columns are those above. */
+  write: string;
+  /** What it does with a row that is there already. */
+  otherwise?: string;
+}
+
+/** Milliseconds of a column of `u` as a timestamp. */
+const time = (column: string): string => `to_timestamp(${column} * 0.001::float8)`;
+/** When the batch was decided: the third parameter. */
+const AT = time('$3::float8');
+
+const LEVEL_COLUMNS = [
+  ['partition', 'smallint'],
+  ['level', 'integer'],
+  ['on_hand', 'integer'],
+  ['reserved', 'bigint'],
+  ['safety_stock', 'integer'],
+  ['backorder_limit', 'integer'],
+  ['version', 'bigint'],
+  ['last_entry', 'bigint'],
+] as const;
+const levelValues = (l: LevelColumns): Value[][] => [
+  l.partition,
+  l.level,
+  l.onHand,
+  l.reserved,
+  l.safetyStock,
+  l.backorderLimit,
+  l.version,
+  l.lastEntry,
+];
+
+const newLevels: Part = {
+  columns: [...LEVEL_COLUMNS, ['sku', 'text'], ['location', 'text']],
+  values: ({ newLevels: n }) => [...levelValues(n), n.sku, n.location],
+  write: `insert into stock_level (partition, level, sku, location, on_hand, reserved, safety_stock, backorder_limit,
+                                   version, last_entry, updated_at)
+    select u.partition, u.level, u.sku, u.location, u.on_hand, u.reserved, u.safety_stock, u.backorder_limit,
+           u.version, u.last_entry, ${AT}`,
+};
+
+const levels: Part = {
+  columns: LEVEL_COLUMNS,
+  values: (rows) => levelValues(rows.levels),
+  write: `update stock_level s
+    set on_hand = u.on_hand, reserved = u.reserved, safety_stock = u.safety_stock, backorder_limit = u.backorder_limit,
+        version = u.version, last_entry = u.last_entry, updated_at = ${AT}`,
+};
+
+const reservations: Part = {
+  columns: [
+    ['partition', 'smallint'],
+    ['status', 'reservation_status'],
+    ['id', 'uuid'],
+    ['home', 'smallint'],
+    ['created_at', 'bigint'],
+    ['expires_at', 'bigint'],
+    ['reference', 'text'],
+    ['participants', 'text'],
+    ['lines', 'text'],
+    ['sold', 'text'],
+  ],
+  values: ({ reservations: r }) => [
+    r.partition,
+    r.status,
+    r.id,
+    r.home,
+    r.createdAt,
+    r.expiresAt,
+    r.reference,
+    r.participants,
+    r.lines,
+    r.sold,
+  ],
+  write: `insert into reservation (partition, status, id, home, created_at, expires_at, closed_at, reference, participants,
+                                   lines, sold)
+    select u.partition, u.status, u.id, u.home, ${time('u.created_at')}, ${time('u.expires_at')},
+           case when u.status in ('held', 'never') then null else ${AT} end,
+           u.reference, u.participants::smallint[], u.lines::integer[], u.sold::integer[]`,
+};
+
+const changes: Part = {
+  columns: [
+    ['partition', 'smallint'],
+    ['id', 'uuid'],
+    ['was', 'reservation_status'],
+    ['status', 'reservation_status'],
+    ['expires_at', 'bigint'],
+    ['sold', 'text'],
+    ['reheld_as', 'uuid'],
+  ],
+  values: ({ changes: c }) => [c.partition, c.id, c.was, c.status, c.expiresAt, c.sold, c.reheldAs],
+  write: `update reservation r
+    set status = u.status, expires_at = ${time('u.expires_at')}, sold = u.sold::integer[], reheld_as = u.reheld_as,
+        closed_at = case when u.status = 'held' then null else ${AT} end`,
+};
+
+const ledger: Part = {
+  columns: [
+    ['partition', 'smallint'],
+    ['seq', 'bigint'],
+    ['level', 'integer'],
+    ['previous', 'bigint'],
+    ['kind', 'ledger_kind'],
+    ['on_hand_delta', 'bigint'],
+    ['reserved_delta', 'bigint'],
+    ['reservation', 'uuid'],
+  ],
+  values: ({ ledger: g }) => [
+    g.partition,
+    g.seq,
+    g.level,
+    g.previous,
+    g.kind,
+    g.onHandDelta,
+    g.reservedDelta,
+    g.reservation,
+  ],
+  write: `insert into ledger (partition, seq, level, previous, kind, on_hand_delta, reserved_delta, reservation, at)
+    select u.partition, u.seq, u.level, u.previous, u.kind, u.on_hand_delta, u.reserved_delta, u.reservation, ${AT}`,
+};
+
+/** In the place of `ledger`, where an entry has a reason or a reference; most batches have none. */
+const notedLedger: Part = {
+  columns: [...ledger.columns, ['reason', 'text'], ['reference', 'text']],
+  values: (rows) => [...ledger.values(rows), rows.ledger.reason, rows.ledger.reference],
+  write: `insert into ledger (partition, seq, level, previous, kind, on_hand_delta, reserved_delta, reservation, reason,
+                              reference, at)
+    select u.partition, u.seq, u.level, u.previous, u.kind, u.on_hand_delta, u.reserved_delta, u.reservation, u.reason,
+           u.reference, ${AT}`,
+};
+
+const keys: Part = {
+  columns: [
+    ['partition', 'smallint'],
+    ['key', 'uuid'],
+    ['key_partition', 'smallint'],
+    ['fingerprint', 'uuid'],
+    ['answer', 'text'],
+  ],
+  values: ({ keys: k }) => [k.partition, k.key, k.keyPartition, k.fingerprint, k.answer],
+  write: `insert into idempotency_key (partition, key, key_partition, fingerprint, answer, at)
+    select u.partition, u.key, u.key_partition, u.fingerprint, decode(u.answer, 'hex'), ${AT}`,
+  // One that was forgotten, and is used again before its row was swept away.
+  otherwise: `on conflict (partition, key) do update
+    set key_partition = excluded.key_partition, fingerprint = excluded.fingerprint, answer = excluded.answer,
+        at = excluded.at`,
+};
+
+/** What an update adds to `from u`: which row is meant. */
+const MATCHES = new Map<Part, string>([
+  [levels, 's.partition = u.partition and s.level = u.level'],
+  [changes, 'r.partition = u.partition and r.status = u.was and r.id = u.id'],
+]);
+
+const PARTS: readonly (readonly [Part, (rows: BatchRows) => boolean])[] = [
+  [newLevels, (rows) => rows.newLevels.level.length > 0],
+  [levels, (rows) => rows.levels.level.length > 0],
+  [reservations, (rows) => rows.reservations.id.length > 0],
+  [changes, (rows) => rows.changes.id.length > 0],
+  [ledger, (rows) => rows.ledger.seq.length > 0 && !isNoted(rows)],
+  [notedLedger, isNoted],
+  [keys, (rows) => rows.keys.key.length > 0],
+];
+
+function isNoted({ ledger: { reason } }: BatchRows): boolean {
+  return reason.some((text) => text !== null);
+}
+
+const statements = new Map<number, string>();
+
+/** @throws Fenced, having written nothing */
 export async function commitBatch(sql: Sql, rows: BatchRows): Promise<void> {
-  const { partitions: p, newLevels: n, levels: l, reservations: r, closed: c, ledger: g } = rows;
-  await sql.unsafe(
-    STATEMENT,
-    [
-      ...[p.partition, p.epoch, p.commitSeq, p.ledgerSeq].map(plain),
-      ...[plain(n.partition), plain(n.level), quoted(n.sku), quoted(n.location)],
-      ...[n.onHand, n.reserved, n.safetyStock, n.backorderLimit, n.version, n.updatedAt].map(plain),
-      ...[l.partition, l.level].map(plain),
-      ...[l.onHand, l.reserved, l.safetyStock, l.backorderLimit, l.version, l.updatedAt].map(plain),
-      ...[r.partition, r.status, r.id, r.home, r.createdAt, r.expiresAt].map(plain),
-      ...[quoted(r.reference), quoted(r.participants), quoted(r.lines)],
-      ...[c.partition, c.id, c.status, c.at].map(plain),
-      ...[g.partition, g.seq, g.level, g.kind, g.onHandDelta, g.reservedDelta].map(plain),
-      ...[plainOrNull(g.reservation), plain(g.at)],
-    ],
-    { prepare: true },
-  );
+  const parameters: (number | string)[] = [rows.owner.epoch, rows.owner.commitSeq, rows.at];
+  const present: Part[] = [];
+  let mask = 0;
+  for (const [index, [part, has]] of PARTS.entries()) {
+    if (!has(rows)) continue;
+    mask |= 1 << index;
+    present.push(part);
+    part.values(rows).forEach((values, column) => {
+      const isText = part.columns[column][1] === 'text';
+      parameters.push(isText ? quoted(values as (string | null)[]) : plain(values));
+    });
+  }
+  let statement = statements.get(mask);
+  if (statement === undefined) {
+    statement = statementOf(present);
+    statements.set(mask, statement);
+  }
+  const fence = await sql.unsafe(statement, parameters, { prepare: true });
+  if (fence.length === 0) throw new Fenced();
 }
 
-/** Numbers, UUIDs and enum labels need no quotes in an array literal. */
-function plain(values: (number | string)[]): string {
-  return `{${values.join(',')}}`;
+function statementOf(parts: Part[]): string {
+  let parameter = 3;
+  const written = parts.map((part, index) => {
+    const arrays = part.columns.map(([, type]) => `$${++parameter}::${type}[]`).join(', ');
+    const names = part.columns.map(([name]) => name).join(', ');
+    const matches = MATCHES.get(part);
+    return `part${index} as (
+    ${part.write}
+      from unnest(${arrays}) u (${names})
+     where exists (select from fence)${matches === undefined ? '' : ` and ${matches}`}
+    ${part.otherwise ?? ''})`;
+  });
+  return `with fence as (
+    update owner set commit_seq = $2::bigint where epoch = $1::bigint and commit_seq = $2::bigint - 1 returning epoch),
+  ${written.join(',\n  ')}
+  select epoch from fence`;
 }
 
-function plainOrNull(values: (string | null)[]): string {
-  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
+/** Numbers, UUIDs and enum labels need no quotes in an array literal; null is written as nothing but NULL. */
+function plain(values: Value[]): string {
+  return `{${values.includes(null) ? values.map((value) => value ?? 'NULL').join(',') : values.join(',')}}`;
 }
 
 function quoted(values: (string | null)[]): string {
-  return `{${values.map((value) => (value === null ? 'NULL' : `"${value.replace(/["\\]/g, '\\$&')}"`)).join(',')}}`;
+  return `{${values.map((value) => (value === null ? 'NULL' : `"${escaped(value)}"`)).join(',')}}`;
+}
+
+const SPECIAL = /["\\]/;
+function escaped(value: string): string {
+  return SPECIAL.test(value) ? value.replace(/["\\]/g, '\\$&') : value;
 }

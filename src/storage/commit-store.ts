@@ -3,11 +3,12 @@ import { COMMIT_ANSWER_MS } from '../limits.ts';
 import type { DatabaseSpec } from '../process.ts';
 import { type BatchRows, commitBatch } from './commit-batch.ts';
 import { Connections, type FailureKind, failureKind, failureText, openLane } from './database.ts';
-import { type PartitionHead, readPartitions } from './take-partitions.ts';
+import { readCommitSeq } from './take-partitions.ts';
 
 export interface CommitStore {
   commit(rows: BatchRows): Promise<void>;
-  readPartitions(partitions: number[]): Promise<PartitionHead[]>;
+  /** How many commits this owner has made, or undefined when another has taken its place. */
+  readCommitSeq(epoch: number): Promise<number | undefined>;
   failureKind(error: unknown): FailureKind;
   failureText(error: unknown): string;
   close(): Promise<void>;
@@ -17,8 +18,7 @@ export function openCommitStore(spec: DatabaseSpec, name: string): CommitStore {
   const connection = new Connections(() => openLane(spec, name));
   return {
     commit: (rows) => connection.use((sql) => commitBatch(sql, rows), COMMIT_ANSWER_MS),
-    readPartitions: (partitions) =>
-      connection.use((sql) => readPartitions(sql, partitions), COMMIT_ANSWER_MS),
+    readCommitSeq: (epoch) => connection.use((sql) => readCommitSeq(sql, epoch), COMMIT_ANSWER_MS),
     failureKind,
     failureText,
     close: () => connection.close(),

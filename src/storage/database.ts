@@ -98,22 +98,25 @@ function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
   });
 }
 
-/** The SQLSTATE that the commit statement raises when the partition has another owner or another history. */
-export const SQLSTATE_FENCED = 'HF001';
+/** The commit wrote nothing: the partitions have another owner, or a commit before it is missing, or it landed before. */
+export class Fenced extends Error {
+  constructor() {
+    super('fenced');
+  }
+}
 
 export type FailureKind =
   /** The statement may or may not have been committed. */
   | 'ambiguous'
   /** The statement was rolled back; the same one may succeed later. */
   | 'not-committed'
-  /** The partition belongs to somebody else, or a commit before this one is missing. */
+  /** See Fenced. */
   | 'fenced'
   /** The statement can never succeed: a defect. */
   | 'defect';
 
 /** By SQLSTATE or SQLSTATE class (Postgres manual, appendix A); anything else without one is the connection's. */
 const FAILURES: Record<string, FailureKind> = {
-  [SQLSTATE_FENCED]: 'fenced',
   '08': 'ambiguous',
   '57': 'ambiguous',
   '58': 'not-committed',
@@ -126,6 +129,7 @@ const FAILURES: Record<string, FailureKind> = {
 };
 
 export function failureKind(error: unknown): FailureKind {
+  if (error instanceof Fenced) return 'fenced';
   if (!(error instanceof postgres.PostgresError)) return 'ambiguous';
   return FAILURES[error.code] ?? FAILURES[error.code.slice(0, 2)] ?? 'defect';
 }

@@ -2,6 +2,7 @@
  * Reads one reservation as a caller sees it: the status of its home's row, the lines of all its rows.
  * Off the write path, on a connection that no commit waits for.
  */
+import { type Sold, soldLines } from '../reservations/sold.ts';
 import type { GrantedLine, Reservation, Status } from '../reservations/types.ts';
 import type { Sql } from './database.ts';
 import { parseIntegers } from './load-partitions.ts';
@@ -10,16 +11,27 @@ import { arrayLiteral } from './take-partitions.ts';
 export interface FoundReservation extends Reservation {
   /** Participants whose rows do not show yet that it is closed: their stock is not back. */
   unsettled: number[];
+  /** What a confirmation in part has sold. */
+  sold?: Sold;
+  /** Its lines as they were held. */
+  heldLines: GrantedLine[];
 }
 
+/**
+ * What a home has of an id. `never`: it has said that there will be none. `reheld`: units taken again in the name of
+ * another reservation, which callers know only by that one's id.
+ */
+export type Found = FoundReservation | 'never' | 'reheld' | undefined;
+
 interface HomeRow {
-  status: Status | 'never';
+  status: Status | 'never' | 'reheld';
   createdAt: number;
   expiresAt: number;
   closedAt: number | null;
   reference: string | null;
   participants: string;
   unsettled: string;
+  sold: string | null;
 }
 
 interface LineRow {
@@ -29,14 +41,9 @@ interface LineRow {
   location: string;
 }
 
-/** @returns undefined where the home has no record, `never` where it has said that there will be none */
-export async function findReservation(
-  sql: Sql,
-  home: number,
-  id: string,
-): Promise<FoundReservation | 'never' | undefined> {
+export async function findReservation(sql: Sql, home: number, id: string): Promise<Found> {
   const [row] = await sql<HomeRow[]>`
-    select status::text as status, reference, participants::text,
+    select status::text as status, reference, participants::text, sold::text,
            case when status = 'held' then '{}' else array(
              select p.partition from holdfast.reservation p
               where p.partition = any(h.participants) and p.status = 'held' and p.id = h.id)::text end as unsettled,
@@ -45,9 +52,11 @@ export async function findReservation(
            round(extract(epoch from closed_at) * 1000)::float8 as "closedAt"
       from holdfast.reservation h
      where partition = ${home} and id = ${id}
-       and status in ('held', 'confirmed', 'cancelled', 'expired', 'never')`;
+       and status in ('held', 'confirmed', 'cancelled', 'expired', 'never', 'reheld')`;
   if (row === undefined) return undefined;
-  if (row.status === 'never') return 'never';
+  const { status } = row;
+  if (status === 'never' || status === 'reheld') return status;
+  const sold = row.sold === null ? undefined : parseIntegers(row.sold);
   // Unnested once: a subscript would unpack a long stored array anew for each of its elements.
   const lines = await sql<LineRow[]>`
     select l.line, l.quantity, s.sku, s.location
@@ -62,10 +71,13 @@ export async function findReservation(
              group by 1, 2) l
       join holdfast.stock_level s on s.partition = l.partition and s.level = l.level
      order by 1, l.partition, l.i`;
+  const heldLines = gather(lines);
   return {
     id,
-    status: row.status,
-    lines: gather(lines),
+    status,
+    lines: soldLines(heldLines, sold),
+    heldLines,
+    sold,
     reference: row.reference ?? undefined,
     createdAt: row.createdAt,
     expiresAt: row.expiresAt,

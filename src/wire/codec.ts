@@ -1,9 +1,12 @@
 /** Messages to bytes and back. What is not a message is a MalformedFrame. */
+import type { Key } from '../reservations/key.ts';
 import { problemByNumber, problemNumber } from '../reservations/outcomes.ts';
+import type { Sold } from '../reservations/sold.ts';
 import {
   type Allocation,
   type GrantedLine,
   type LineRefusal,
+  MODES,
   type Reservation,
   STATUSES,
   STRATEGIES,
@@ -21,6 +24,12 @@ const REQUEST_KINDS = [
   'ask',
   'settle',
   'status',
+  'adjust',
+  'confirm',
+  'extend',
+  'claim',
+  'release',
+  'recall',
 ] as const satisfies readonly Request['kind'][];
 const REPLY_KINDS = [
   'granted',
@@ -32,6 +41,8 @@ const REPLY_KINDS = [
   'settled',
   'status',
   'problem',
+  'claimed',
+  'replayed',
 ] as const satisfies readonly Reply['kind'][];
 const ROLES = ['decide', 'try', 'probe'] as const;
 
@@ -55,7 +66,33 @@ export function encodeRequest(out: Writer, request: Request): void {
     case 'settle':
       out.text(request.id);
       out.u8(OUTCOMES.indexOf(request.outcome));
-      return out.f64(request.expiresAt);
+      out.f64(request.expiresAt);
+      return encodeSold(out, request.sold);
+    case 'adjust':
+      out.text(request.sku);
+      out.text(request.location);
+      out.i32(request.delta);
+      out.text(request.reason);
+      out.text(request.reference ?? '');
+      return encodeKey(out, request.key);
+    case 'confirm':
+      out.text(request.id);
+      encodeSold(out, request.sold);
+      out.u8(request.rehold ? 1 : 0);
+      return encodeKey(out, request.key);
+    case 'extend':
+      out.text(request.id);
+      out.f64(request.expiresInMs);
+      return encodeKey(out, request.key);
+    case 'cancel':
+      out.text(request.id);
+      return encodeKey(out, request.key);
+    case 'claim':
+    case 'recall':
+      return encodeKey(out, request.key);
+    case 'release':
+      encodeKey(out, request.key);
+      return out.u8(request.used ? 1 : 0);
     default:
       return out.text(request.id);
   }
@@ -91,7 +128,39 @@ export function decodeRequest(input: Reader): Request {
         id: input.text(),
         outcome: pick(OUTCOMES, input.u8()),
         expiresAt: input.f64(),
+        sold: decodeSold(input),
       };
+    case 'adjust':
+      return {
+        kind,
+        partition,
+        deadline,
+        sku: input.text(),
+        location: input.text(),
+        delta: input.i32(),
+        reason: input.text(),
+        reference: input.text() || undefined,
+        key: decodeKey(input),
+      };
+    case 'confirm':
+      return {
+        kind,
+        partition,
+        deadline,
+        id: input.text(),
+        sold: decodeSold(input),
+        rehold: input.u8() === 1,
+        key: decodeKey(input),
+      };
+    case 'extend':
+      return { kind, partition, deadline, id: input.text(), expiresInMs: input.f64(), key: decodeKey(input) };
+    case 'cancel':
+      return { kind, partition, deadline, id: input.text(), key: decodeKey(input) };
+    case 'claim':
+    case 'recall':
+      return { kind, partition, deadline, key: requiredKey(input) };
+    case 'release':
+      return { kind, partition, deadline, key: requiredKey(input), used: input.u8() === 1 };
     default:
       return { kind, partition, deadline, id: input.text() };
   }
@@ -103,13 +172,18 @@ function encodeHold(out: Writer, request: HoldRequest): void {
   out.u16(request.home);
   out.u8(request.participants.length);
   for (const participant of request.participants) out.u16(participant);
+  out.text(request.rehold?.id ?? '');
+  if (request.rehold !== undefined) encodeSold(out, request.rehold.sold);
+  out.u8(MODES.indexOf(request.mode));
+  encodeRefusals(out, request.refused);
+  encodeKey(out, request.key);
   out.f64(request.createdAt);
   out.f64(request.expiresAt);
   out.text(request.reference ?? '');
   out.u8(STRATEGIES.indexOf(request.strategy));
   out.u16(request.locations.length);
   for (const location of request.locations) out.text(location);
-  out.u8(request.lines.length);
+  out.u16(request.lines.length);
   for (const line of request.lines) {
     out.u8(line.line);
     out.u32(line.quantity);
@@ -127,18 +201,54 @@ function decodeHold(input: Reader, partition: number, deadline: number): HoldReq
     role: pick(ROLES, input.u8()),
     home: input.u16(),
     participants: list(input.u8(), () => input.u16()),
+    rehold: decodeRehold(input),
+    mode: pick(MODES, input.u8()),
+    refused: decodeRefusals(input),
+    key: decodeKey(input),
     createdAt: input.f64(),
     expiresAt: input.f64(),
     reference: input.text() || undefined,
     strategy: pick(STRATEGIES, input.u8()),
     locations: list(input.u16(), () => input.text()),
-    lines: list(input.u8(), () => ({
+    lines: list(input.u16(), () => ({
       line: input.u8(),
       quantity: input.u32(),
       sku: input.text(),
       location: input.text() || undefined,
     })),
   };
+}
+
+/** Absent is an empty hash. */
+function encodeKey(out: Writer, key: Key | undefined): void {
+  out.text(key?.hash ?? '');
+  if (key === undefined) return;
+  out.text(key.fingerprint);
+  out.u16(key.partition);
+}
+function decodeKey(input: Reader): Key | undefined {
+  const hash = input.text();
+  return hash === '' ? undefined : { hash, fingerprint: input.text(), partition: input.u16() };
+}
+function requiredKey(input: Reader): Key {
+  const key = decodeKey(input);
+  if (key === undefined) throw new MalformedFrame('a key is missing');
+  return key;
+}
+
+function decodeRehold(input: Reader): HoldRequest['rehold'] {
+  const id = input.text();
+  return id === '' ? undefined : { id, sold: decodeSold(input) };
+}
+
+/** Absent is 0 lines: a reservation has at least one. */
+function encodeSold(out: Writer, sold: Sold | undefined): void {
+  out.u8(sold?.length ?? 0);
+  if (sold !== undefined) for (const units of sold) out.u32(units);
+}
+function decodeSold(input: Reader): Sold | undefined {
+  const sold = list(input.u8(), () => input.u32());
+  return sold.length === 0 ? undefined : sold;
 }
 
 export function encodeReply(out: Writer, reply: Reply): void {
@@ -150,16 +260,9 @@ export function encodeReply(out: Writer, reply: Reply): void {
         out.u8(line.line);
         encodeAllocations(out, line.allocations);
       }
-      return;
+      return encodeRefusals(out, reply.short);
     case 'refused':
-      out.u8(reply.lines.length);
-      for (const line of reply.lines) {
-        out.u8(line.line);
-        out.u8(problemNumber(line.code));
-        out.f64(line.requested);
-        out.f64(line.available);
-      }
-      return;
+      return encodeRefusals(out, reply.lines);
     case 'level':
       out.u8(reply.created ? 1 : 0);
       return encodeLevel(out, reply.level);
@@ -171,13 +274,19 @@ export function encodeReply(out: Writer, reply: Reply): void {
       return encodeReservation(out, reply.reservation);
     case 'outcome':
       out.u8(OUTCOMES.indexOf(reply.outcome));
-      return out.f64(reply.expiresAt);
+      out.f64(reply.expiresAt);
+      return encodeSold(out, reply.sold);
     case 'settled':
       return encodeGrantedLines(out, reply.lines);
     case 'status':
       return out.longText(JSON.stringify(reply.status));
     case 'problem':
       return out.u8(problemNumber(reply.code));
+    case 'claimed':
+      return out.u8(reply.known ? 1 : 0);
+    case 'replayed':
+      encodeReply(out, reply.reply);
+      return encodeRefusals(out, reply.short);
   }
 }
 
@@ -188,17 +297,10 @@ export function decodeReply(input: Reader): Reply {
       return {
         kind,
         lines: list(input.u8(), () => ({ line: input.u8(), allocations: decodeAllocations(input) })),
+        short: decodeRefusals(input),
       };
     case 'refused':
-      return {
-        kind,
-        lines: list(input.u8(), () => ({
-          line: input.u8(),
-          code: problemByNumber(input.u8()) as LineRefusal['code'],
-          requested: input.f64(),
-          available: input.f64(),
-        })),
-      };
+      return { kind, lines: decodeRefusals(input) };
     case 'level':
       return { kind, created: input.u8() === 1, level: decodeLevel(input) };
     case 'levels':
@@ -206,14 +308,42 @@ export function decodeReply(input: Reader): Reply {
     case 'reservation':
       return { kind, reservation: decodeReservation(input) };
     case 'outcome':
-      return { kind, outcome: pick(OUTCOMES, input.u8()), expiresAt: input.f64() };
+      return {
+        kind,
+        outcome: pick(OUTCOMES, input.u8()),
+        expiresAt: input.f64(),
+        sold: decodeSold(input),
+      };
     case 'settled':
       return { kind, lines: decodeGrantedLines(input) };
     case 'status':
       return { kind, status: JSON.parse(input.longText()) as WorkerStatus };
     case 'problem':
       return { kind, code: problemByNumber(input.u8()) };
+    case 'claimed':
+      return { kind, known: input.u8() === 1 };
+    case 'replayed':
+      return { kind, reply: decodeReply(input), short: decodeRefusals(input) };
   }
+}
+
+export function encodeRefusals(out: Writer, refusals: Omit<LineRefusal, 'sku'>[]): void {
+  out.u8(refusals.length);
+  for (const { line, code, requested, available } of refusals) {
+    out.u8(line);
+    out.u8(problemNumber(code));
+    out.f64(requested);
+    out.f64(available);
+  }
+}
+
+export function decodeRefusals(input: Reader): Omit<LineRefusal, 'sku'>[] {
+  return list(input.u8(), () => ({
+    line: input.u8(),
+    code: problemByNumber(input.u8()) as LineRefusal['code'],
+    requested: input.f64(),
+    available: input.f64(),
+  }));
 }
 
 function encodeLevel(out: Writer, level: StockLevel): void {

@@ -8,12 +8,15 @@
  * Reservations over several partitions: a participant gets `hold` with `home` set and holds until
  * told; then the home partition gets `hold` with `participants` set, and its record is the decision.
  */
+import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
+import type { Sold } from '../reservations/sold.ts';
 import {
   type Allocation,
   type GrantedLine,
   type HoldLine,
   type LineRefusal,
+  type Mode,
   type Reservation,
   STATUSES,
   type Status,
@@ -30,16 +33,25 @@ export interface HoldRequest {
   /**
    * - `decide`: this partition is the home; a grant makes the reservation held.
    * - `try`: this partition is a participant; it holds until the home has decided.
-   * - `probe`: says what `decide` would answer, and changes nothing.
+   * - `probe`: says what `decide` would refuse, and changes nothing.
    */
   role: 'decide' | 'try' | 'probe';
   /** The home partition; equals `partition` unless the role is `try`. */
   home: number;
-  /** The other partitions of the reservation; only for the role `decide`. */
+  /** The other partitions of the reservation; only for the role `decide`. In mode `partial`, those that hold something. */
   participants: number[];
+  /**
+   * Only for the role `decide`: the expired reservation that this one is confirmed for, at once and in
+   * its name. The home answers with that reservation.
+   */
+  rehold?: { id: string; sold?: Sold };
+  mode: Mode;
   createdAt: number;
   expiresAt: number;
   reference?: string;
+  /** What the other partitions did not grant, to be part of this one's answer. */
+  refused: Omit<LineRefusal, 'sku'>[];
+  key?: Key;
   strategy: Strategy;
   /** Where lines without a location may be sourced, in order of preference; empty: anywhere. */
   locations: string[];
@@ -77,12 +89,75 @@ export interface GetReservationRequest {
   id: string;
 }
 
+/** Changes `onHand` by what was received, written off or returned. Answers: `level`, `problem`. */
+export interface AdjustRequest {
+  kind: 'adjust';
+  partition: number;
+  deadline: number;
+  sku: string;
+  location: string;
+  delta: number;
+  reason: string;
+  reference?: string;
+  key?: Key;
+}
+
 /** Decided at the home partition. Answers: `reservation`, `problem`. */
 export interface CancelRequest {
   kind: 'cancel';
   partition: number;
   deadline: number;
   id: string;
+  key?: Key;
+}
+
+/** Decided at the home partition: the sale. Answers: `reservation`, `problem`. */
+export interface ConfirmRequest {
+  kind: 'confirm';
+  partition: number;
+  deadline: number;
+  id: string;
+  /** Absent: everything. The rest is released. */
+  sold?: Sold;
+  /** That it has expired is not the last word: the caller will try to hold its units again. */
+  rehold: boolean;
+  key?: Key;
+}
+
+/** Decided at the home partition: held for so long from now on. Answers: `reservation`, `problem`. */
+export interface ExtendRequest {
+  kind: 'extend';
+  partition: number;
+  deadline: number;
+  id: string;
+  expiresInMs: number;
+  key?: Key;
+}
+
+/** Of a key's own partition: that this payload is the only one with this key, and that no other such request is under way. Answers: `claimed`, `problem`. */
+export interface ClaimRequest {
+  kind: 'claim';
+  partition: number;
+  deadline: number;
+  key: Key;
+}
+
+/** Of a partition that may have decided what has this key. Answers: `replayed`; `claimed` if it has not; `problem`. */
+export interface RecallRequest {
+  kind: 'recall';
+  partition: number;
+  deadline: number;
+  key: Key;
+}
+
+/** The request is over. Answers: `claimed`. */
+export interface ReleaseRequest {
+  kind: 'release';
+  partition: number;
+  deadline: number;
+  key: Key;
+  /** False: it certainly had no effect, so that the key is free. */
+  used: boolean;
 }
 
 /** A participant asks the home what became of a reservation. Answers: `outcome`, `problem`. */
@@ -102,6 +177,8 @@ export interface SettleRequest {
   outcome: Outcome;
   /** With the outcome `held`: when to ask the home again. */
   expiresAt: number;
+  /** With the outcome `confirmed`: what of the reservation's lines; absent: everything. */
+  sold?: Sold;
 }
 
 /** What the worker is doing, for /readyz, /metrics and /admin. Answers: `status`. */
@@ -114,7 +191,13 @@ export type Request =
   | PutLevelRequest
   | GetLevelsRequest
   | GetReservationRequest
+  | AdjustRequest
   | CancelRequest
+  | ConfirmRequest
+  | ExtendRequest
+  | ClaimRequest
+  | ReleaseRequest
+  | RecallRequest
   | AskRequest
   | SettleRequest
   | StatusRequest;
@@ -124,15 +207,24 @@ export const OUTCOMES = [...STATUSES, 'never'] as const;
 export type Outcome = Status | 'never';
 
 export type Reply =
-  | { kind: 'granted'; lines: { line: number; allocations: Allocation[] }[] }
+  /** `short`, in mode `partial`: lines that were not granted whole. */
+  | {
+      kind: 'granted';
+      lines: { line: number; allocations: Allocation[] }[];
+      short: Omit<LineRefusal, 'sku'>[];
+    }
   | { kind: 'refused'; lines: Omit<LineRefusal, 'sku'>[] }
   | { kind: 'level'; created: boolean; level: StockLevel }
   | { kind: 'levels'; levels: StockLevel[] }
   | { kind: 'reservation'; reservation: Reservation }
-  | { kind: 'outcome'; outcome: Outcome; expiresAt: number }
+  | { kind: 'outcome'; outcome: Outcome; expiresAt: number; sold?: Sold }
   /** What this partition held of the reservation; empty where it held nothing. */
   | { kind: 'settled'; lines: GrantedLine[] }
   | { kind: 'status'; status: WorkerStatus }
+  /** `known`: the key was used before, so that its answer may be there already. */
+  | { kind: 'claimed'; known: boolean }
+  /** What a request with this key was answered before; of a reservation in mode `partial`, also what was not granted. */
+  | { kind: 'replayed'; reply: Reply; short: Omit<LineRefusal, 'sku'>[] }
   | { kind: 'problem'; code: ProblemCode };
 
 export interface PartitionStatus {

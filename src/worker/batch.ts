@@ -4,19 +4,56 @@
  * A level that many commands touch is in the batch once; its values are read when the batch is sealed,
  * so the row has the final ones.
  */
+import type { Key } from '../reservations/key.ts';
 import type { BatchRows, LevelColumns } from '../storage/commit-batch.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** The part of an actor that a batch writes down: its place in its partition's history. */
+/** The part of a partition that a batch writes down. */
 export interface Author {
   readonly partition: number;
   readonly snapshot: Snapshot;
-  epoch: number;
-  commitSeq: number;
   ledgerSeq: number;
 }
 
-export type LedgerKind = 'counted' | 'held' | 'cancelled' | 'expired' | 'never' | 'confirmed';
+export type LedgerKind =
+  | 'counted'
+  | 'adjusted'
+  | 'held'
+  | 'confirmed'
+  | 'released'
+  | 'cancelled'
+  | 'expired'
+  | 'never';
+
+/** Why a level was changed by hand. */
+export interface Note {
+  reason: string;
+  reference?: string;
+}
+
+/** A reservation's row, when it is inserted. */
+export interface NewReservation {
+  partition: number;
+  status: 'held' | 'never';
+  id: string;
+  home: number;
+  createdAt: number;
+  expiresAt: number;
+  reference?: string;
+  participants: number[];
+  /** (line, level, quantity) repeated, as an array literal. */
+  lines: string;
+}
+
+/** What a change of a reservation's row writes. */
+export interface Amendment {
+  status: string;
+  expiresAt: number;
+  /** Units of each line, as an array literal. */
+  sold: string | null;
+  /** The id under which its units were taken again. */
+  reheldAs?: string;
+}
 
 function levelColumns(): LevelColumns {
   return {
@@ -27,53 +64,32 @@ function levelColumns(): LevelColumns {
     safetyStock: [],
     backorderLimit: [],
     version: [],
-    updatedAt: [],
+    lastEntry: [],
   };
 }
 
 export class Batch {
-  readonly rows: BatchRows = {
-    partitions: { partition: [], epoch: [], commitSeq: [], ledgerSeq: [] },
-    newLevels: { ...levelColumns(), sku: [], location: [] },
-    levels: levelColumns(),
-    reservations: {
-      partition: [],
-      status: [],
-      id: [],
-      home: [],
-      createdAt: [],
-      expiresAt: [],
-      reference: [],
-      participants: [],
-      lines: [],
-    },
-    closed: { partition: [], id: [], status: [], at: [] },
-    ledger: {
-      partition: [],
-      seq: [],
-      level: [],
-      kind: [],
-      onHandDelta: [],
-      reservedDelta: [],
-      reservation: [],
-      at: [],
-    },
-  };
-  private readonly authors: Author[] = [];
+  readonly rows: BatchRows;
+  private changed = false;
   private readonly touched: { author: Author; level: number; created: boolean }[] = [];
   private waiting: (() => void)[] = [];
   durable = false;
 
   /** @param number marks levels as touched: unique among the batches that touch the same snapshot */
-  constructor(readonly number: number) {}
-
-  get empty(): boolean {
-    return this.authors.length === 0;
+  constructor(
+    readonly number: number,
+    now: number,
+  ) {
+    this.rows = emptyRows(now);
   }
 
-  /** Called once for each partition that the batch changes. */
-  addAuthor(author: Author): void {
-    this.authors.push(author);
+  get empty(): boolean {
+    return !this.changed;
+  }
+
+  /** Called by each partition that the batch changes. */
+  change(): void {
+    this.changed = true;
   }
 
   touch(author: Author, level: number, created = false): void {
@@ -89,59 +105,76 @@ export class Batch {
     onHandDelta: number,
     reservedDelta: number,
     reservation: string | null,
-    at: number,
+    note?: Note,
   ): void {
     const { ledger } = this.rows;
+    const { lastEntry } = author.snapshot;
+    const seq = ++author.ledgerSeq;
     ledger.partition.push(author.partition);
-    ledger.seq.push(++author.ledgerSeq);
+    ledger.seq.push(seq);
     ledger.level.push(level);
+    ledger.previous.push(lastEntry[level]);
     ledger.kind.push(kind);
     ledger.onHandDelta.push(onHandDelta);
     ledger.reservedDelta.push(reservedDelta);
     ledger.reservation.push(reservation);
-    ledger.at.push(at);
+    ledger.reason.push(note?.reason ?? null);
+    ledger.reference.push(note?.reference ?? null);
+    lastEntry[level] = seq;
   }
 
-  reservation(
-    partition: number,
-    status: 'held' | 'never',
-    id: string,
-    home: number,
-    createdAt: number,
-    expiresAt: number,
-    reference: string | undefined,
-    participants: number[],
-    lines: string,
-  ): void {
+  /** @returns where the row stands, for `amend` */
+  reservation(reservation: NewReservation): number {
     const { reservations } = this.rows;
-    reservations.partition.push(partition);
-    reservations.status.push(status);
-    reservations.id.push(id);
-    reservations.home.push(home);
-    reservations.createdAt.push(createdAt);
-    reservations.expiresAt.push(expiresAt);
-    reservations.reference.push(reference ?? null);
-    reservations.participants.push(`{${participants.join(',')}}`);
-    reservations.lines.push(lines);
+    reservations.partition.push(reservation.partition);
+    reservations.status.push(reservation.status);
+    reservations.home.push(reservation.home);
+    reservations.createdAt.push(reservation.createdAt);
+    reservations.expiresAt.push(reservation.expiresAt);
+    reservations.reference.push(reservation.reference ?? null);
+    reservations.participants.push(`{${reservation.participants.join(',')}}`);
+    reservations.lines.push(reservation.lines);
+    reservations.sold.push(null);
+    return reservations.id.push(reservation.id) - 1;
   }
 
-  closed(partition: number, id: string, status: string, at: number): void {
-    const { closed } = this.rows;
-    closed.partition.push(partition);
-    closed.id.push(id);
-    closed.status.push(status);
-    closed.at.push(at);
+  /** Changes the row of a reservation that an earlier batch has inserted. @returns where the change stands, for `amend` */
+  changeOf(partition: number, id: string, was: string, amendment: Amendment): number {
+    const { status, expiresAt, sold, reheldAs } = amendment;
+    const { changes } = this.rows;
+    changes.partition.push(partition);
+    changes.was.push(was);
+    changes.status.push(status);
+    changes.expiresAt.push(expiresAt);
+    changes.sold.push(sold);
+    changes.reheldAs.push(reheldAs ?? null);
+    return ~(changes.id.push(id) - 1);
+  }
+
+  /** Changes once more what this batch already says of a reservation. @param row as `reservation` or `changeOf` gave it */
+  amend(row: number, { status, expiresAt, sold }: Amendment): void {
+    const rows = row >= 0 ? this.rows.reservations : this.rows.changes;
+    const at = row >= 0 ? row : ~row;
+    rows.status[at] = status;
+    rows.expiresAt[at] = expiresAt;
+    rows.sold[at] = sold;
+  }
+
+  /** What a repetition of a request with this key will be answered. @param answer hexadecimal */
+  key(partition: number, { hash, fingerprint, partition: keyPartition }: Key, answer: string): void {
+    const { keys } = this.rows;
+    keys.partition.push(partition);
+    keys.key.push(hash);
+    keys.keyPartition.push(keyPartition);
+    keys.fingerprint.push(fingerprint);
+    keys.answer.push(answer);
   }
 
   /** Fills in what is known only when nothing more will be decided in this batch. */
-  seal(): void {
-    const { partitions, levels, newLevels } = this.rows;
-    for (const { partition, epoch, commitSeq, ledgerSeq } of this.authors) {
-      partitions.partition.push(partition);
-      partitions.epoch.push(epoch);
-      partitions.commitSeq.push(commitSeq);
-      partitions.ledgerSeq.push(ledgerSeq);
-    }
+  seal(epoch: number, commitSeq: number): void {
+    const { owner, levels, newLevels } = this.rows;
+    owner.epoch = epoch;
+    owner.commitSeq = commitSeq;
     for (const { author, level, created } of this.touched) {
       const { snapshot } = author;
       const columns = created ? newLevels : levels;
@@ -152,7 +185,7 @@ export class Batch {
       columns.safetyStock.push(snapshot.safetyStock[level]);
       columns.backorderLimit.push(snapshot.backorderLimit[level]);
       columns.version.push(snapshot.version[level]);
-      columns.updatedAt.push(snapshot.updatedAt[level]);
+      columns.lastEntry.push(snapshot.lastEntry[level]);
       if (!created) continue;
       newLevels.sku.push(snapshot.skuOf(level));
       newLevels.location.push(snapshot.locationOf(level));
@@ -170,4 +203,39 @@ export class Batch {
     this.waiting = [];
     for (const run of waiting) run();
   }
+}
+
+function emptyRows(at: number): BatchRows {
+  return {
+    owner: { epoch: 0, commitSeq: 0 },
+    at,
+    newLevels: { ...levelColumns(), sku: [], location: [] },
+    levels: levelColumns(),
+    reservations: {
+      partition: [],
+      status: [],
+      id: [],
+      home: [],
+      createdAt: [],
+      expiresAt: [],
+      reference: [],
+      participants: [],
+      lines: [],
+      sold: [],
+    },
+    changes: { partition: [], id: [], was: [], status: [], expiresAt: [], sold: [], reheldAs: [] },
+    ledger: {
+      partition: [],
+      seq: [],
+      level: [],
+      previous: [],
+      kind: [],
+      onHandDelta: [],
+      reservedDelta: [],
+      reservation: [],
+      reason: [],
+      reference: [],
+    },
+    keys: { partition: [], key: [], keyPartition: [], fingerprint: [], answer: [] },
+  };
 }

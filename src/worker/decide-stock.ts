@@ -1,7 +1,10 @@
-/** Counts, and reads of levels. */
+/** Counts and adjustments, and reads of levels. */
+
+import { QUANTITY_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
-import type { GetLevelsRequest, PutLevelRequest } from '../wire/messages.ts';
+import type { AdjustRequest, GetLevelsRequest, PutLevelRequest } from '../wire/messages.ts';
 import { count } from './count.ts';
+import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
 
@@ -15,6 +18,25 @@ export function putLevel(state: PartitionState, turn: Turn, request: PutLevelReq
   }
   const after = state.snapshot.read(level);
   state.whenDurable(() => answer({ kind: 'level', created, level: after }));
+}
+
+/** A write-off may go below what is promised, as a count may, but not below what can be there. */
+export function adjust(state: PartitionState, turn: Turn, request: AdjustRequest, answer: Answer): void {
+  const { snapshot } = state;
+  const { delta, reason, reference } = request;
+  const sku = snapshot.findSku(request.sku);
+  if (sku === NONE) return state.refuse(answer, 'unknown-sku');
+  const level = snapshot.levelAt(sku, request.location);
+  if (level === NONE) return state.refuse(answer, 'unknown-level');
+  const onHand = snapshot.onHand[level] + delta;
+  if (onHand < 0) return state.refuse(answer, 'stock-below-zero');
+  if (onHand > QUANTITY_MAX) return state.refuse(answer, 'stock-above-maximum');
+  state.change(turn);
+  snapshot.onHand[level] = onHand;
+  state.record(turn, level, 'adjusted', delta, 0, null, false, { reason, reference });
+  const reply = { kind: 'level', created: false, level: snapshot.read(level) } as const;
+  remember(state, turn, reply);
+  state.whenDurable(() => answer(reply));
 }
 
 /** Reads are not queued: they see what has been decided, and their answer waits until it is durable. */

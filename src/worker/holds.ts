@@ -18,9 +18,11 @@ import { enlarge, NONE } from './snapshot.ts';
  * - `decided`: this is a participant whose home said `held`.
  * - `asked`, `never`: this is the home of an id it has no record of and will never have; while `asked`,
  *   the database is still being consulted.
+ * - `reholding`: this is the home of an expired reservation that is to be confirmed after all; the
+ *   database is being consulted.
  */
-export type HoldState = 'held' | 'settling' | 'trying' | 'decided' | 'asked' | 'never';
-const STATES: readonly HoldState[] = ['held', 'settling', 'trying', 'decided', 'asked', 'never'];
+export type HoldState = 'held' | 'settling' | 'trying' | 'decided' | 'asked' | 'never' | 'reholding';
+const STATES: readonly HoldState[] = ['held', 'settling', 'trying', 'decided', 'asked', 'never', 'reholding'];
 
 const CAPACITY_MIN = 16;
 const words = new Uint32Array(4);
@@ -37,6 +39,9 @@ export class Holds {
   expiresAt = new Float64Array(CAPACITY_MIN);
   /** The first line, or the next free slot. */
   firstLine = new Int32Array(CAPACITY_MIN);
+  /** The number of the last batch that has a row of it, and where in that batch. */
+  writtenIn = new Float64Array(CAPACITY_MIN);
+  writtenAt = new Int32Array(CAPACITY_MIN);
   private referenceAt = new Int32Array(CAPACITY_MIN);
   private references = new ByteHeap();
   /** Slot + 1 by hash of the id; 0 is empty. Never more than half full. */
@@ -77,6 +82,7 @@ export class Holds {
     this.createdAt[slot] = createdAt;
     this.expiresAt[slot] = expiresAt;
     this.firstLine[slot] = NONE;
+    this.writtenIn[slot] = 0;
     this.referenceAt[slot] = reference === undefined ? NONE : this.references.put(reference);
     this.count++;
     return slot;
@@ -125,6 +131,16 @@ export class Holds {
       if (this.lineLevel[line] < 0) partitions.push(~this.lineLevel[line]);
     }
     return partitions;
+  }
+
+  /** This partition's lines, in the order in which they were added. */
+  linesOf(slot: number): { number: number; level: number; quantity: number }[] {
+    const lines: { number: number; level: number; quantity: number }[] = [];
+    for (let line = this.firstLine[slot]; line !== NONE; line = this.nextLine[line]) {
+      const level = this.lineLevel[line];
+      if (level >= 0) lines.push({ number: this.lineNumber[line], level, quantity: this.lineQuantity[line] });
+    }
+    return lines.reverse();
   }
 
   /** Units held of each of `levels` levels. */
@@ -194,6 +210,8 @@ export class Holds {
     this.createdAt = enlarge(this.createdAt, capacity);
     this.expiresAt = enlarge(this.expiresAt, capacity);
     this.firstLine = enlarge(this.firstLine, capacity);
+    this.writtenIn = enlarge(this.writtenIn, capacity);
+    this.writtenAt = enlarge(this.writtenAt, capacity);
     this.referenceAt = enlarge(this.referenceAt, capacity);
     this.table = new Uint32Array(capacity * 2);
     // Called only when every slot is in use.

@@ -10,7 +10,7 @@
  * - `stuck`: a commit failed. No batch is formed; once all in flight have been answered, the lane asks
  *   the database which of them landed, sends the others again in order, and flows on. Memory
  *   is never rolled back, so what was decided stays decided.
- * - `closed`: the lane gave up, because it was drained or because a partition has another owner.
+ * - `closed`: the lane gave up, because it was drained or because another owner has taken its place.
  */
 import type { Clock } from '../clock.ts';
 import { BATCH_COMMANDS_MAX, COMMITS_IN_FLIGHT_MAX } from '../limits.ts';
@@ -34,6 +34,10 @@ export class Lane {
   private unanswered = 0;
   private scheduled = false;
   private idle: (() => void)[] = [];
+  /** The number of this owner; see storage/take-partitions.ts. */
+  epoch = 0;
+  /** Of the last batch sent. */
+  commitSeq = 0;
   /** What the database last said, while it does not commit. */
   problem: string | undefined;
   commits = 0;
@@ -83,8 +87,8 @@ export class Lane {
   };
 
   private form(): Batch {
-    const batch = new Batch(++batchNumber);
     const now = this.clock.now();
+    const batch = new Batch(++batchNumber, now);
     let commands = 0;
     let visited = 0;
     while (visited < this.ready.length && commands < BATCH_COMMANDS_MAX) {
@@ -96,7 +100,7 @@ export class Lane {
   }
 
   private send(batch: Batch): void {
-    batch.seal();
+    batch.seal(this.epoch, ++this.commitSeq);
     this.inFlight.push(batch);
     this.unanswered++;
     this.store.commit(batch.rows).then(
@@ -157,29 +161,15 @@ export class Lane {
   }
 
   private async hasLanded(batch: Batch): Promise<boolean> {
-    const { partition, epoch, commitSeq } = batch.rows.partitions;
-    const heads = await this.store.readPartitions(partition);
-    const byPartition = new Map(heads.map((head) => [head.partition, head]));
-    let landed = 0;
-    for (let i = 0; i < partition.length; i++) {
-      const head = byPartition.get(partition[i]);
-      if (head?.epoch !== epoch[i]) {
-        this.fatal(
-          'fenced',
-          `partition ${partition[i]} has epoch ${head?.epoch}, this worker has ${epoch[i]}`,
-        );
-        throw new Error('fenced');
-      }
-      if (head.commitSeq >= commitSeq[i]) landed++;
-      else if (head.commitSeq < commitSeq[i] - 1) {
-        this.fatal(
-          'defect',
-          `partition ${partition[i]} lacks commits before ${commitSeq[i]}: ${head.commitSeq}`,
-        );
-      }
+    const { epoch, commitSeq } = batch.rows.owner;
+    const made = await this.store.readCommitSeq(epoch);
+    if (made === undefined) {
+      this.fatal('fenced', `epoch ${epoch} is over: another owner has taken its partitions`);
+      throw new Error('fenced');
     }
-    if (landed !== 0 && landed !== partition.length) this.fatal('defect', 'a batch landed in part');
-    return landed > 0;
+    if (made < commitSeq - 1)
+      this.fatal('defect', `epoch ${epoch} lacks commits before ${commitSeq}: ${made}`);
+    return made >= commitSeq;
   }
 
   private fatal(reason: 'fenced' | 'defect', detail: string): void {

@@ -1,11 +1,12 @@
 /**
- * Taking partitions: raise their epochs, so that no earlier owner can commit any more, then stream
+ * Taking partitions: become their owner, so that no earlier one can commit any more, then stream
  * their rows into memory.
  */
 import type { Clock } from '../clock.ts';
-import { TOMBSTONE_MS } from '../limits.ts';
+import { KEY_MEMORY_MS, TOMBSTONE_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Sql } from '../storage/database.ts';
+import { loadKeys } from '../storage/load-keys.ts';
 import {
   loadLevels,
   loadNever,
@@ -19,18 +20,24 @@ import type { Partition } from './partition.ts';
 /** A participant whose home has no record may have asked too early: the home's front may still be deciding. */
 const ASK_AFTER_RECOVERY_MS = 1000;
 
+export interface Recovered {
+  /** Of the new owner. */
+  epoch: number;
+  /** Decisions that participants may not have heard. */
+  unsettled: UnsettledRow[];
+}
+
 /**
- * Fills them. @returns decisions that participants may not have heard
+ * Takes and fills them.
  * Rows that contradict each other are logged, and the server goes on: refusing to start would not mend them.
  */
-export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promise<UnsettledRow[]> {
+export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promise<Recovered> {
   const partitions = owned.map(({ partition }) => partition);
   const byNumber = new Map(owned.map((partition) => [partition.partition, partition]));
-  for (const { partition, epoch, commitSeq, ledgerSeq } of await takePartitions(sql, partitions)) {
-    Object.assign(byNumber.get(partition)!, { epoch, commitSeq, ledgerSeq });
-  }
+  const epoch = await takePartitions(sql, partitions);
   await loadLevels(sql, partitions, (row) => {
-    const { snapshot } = byNumber.get(row.partition)!;
+    const partition = byNumber.get(row.partition)!;
+    const { snapshot } = partition;
     const level = snapshot.addLevel(row.sku, row.location);
     if (level !== row.level) throw new Error(`partition ${row.partition} lacks level ${level}`);
     snapshot.onHand[level] = row.onHand;
@@ -39,12 +46,14 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
     snapshot.backorderLimit[level] = row.backorderLimit;
     snapshot.version[level] = row.version;
     snapshot.updatedAt[level] = row.updatedAt;
+    snapshot.lastEntry[level] = row.lastEntry;
+    partition.ledgerSeq = Math.max(partition.ledgerSeq, row.lastEntry);
   });
   const unsettled: UnsettledRow[] = [];
   await loadOpen(sql, partitions, (row) => {
-    const { partition, id, home, decision, createdAt, expiresAt, reference, participants, lines } = row;
+    const { partition, id, home, decision, sold, createdAt, expiresAt, reference, participants, lines } = row;
     if (decision !== null && decision !== 'held') {
-      unsettled.push({ partition: home, id, decision, participant: partition });
+      unsettled.push({ partition: home, id, decision, sold, participant: partition });
     }
     const decided = decision !== null;
     const dueAt = home === partition || decision === 'held' ? expiresAt : clock.now() + ASK_AFTER_RECOVERY_MS;
@@ -64,8 +73,17 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
     byNumber.get(partition)!.restoreNever(id, at),
   );
   await loadUnsettled(sql, partitions, (row) => unsettled.push(row));
+  await loadKeys(
+    sql,
+    partitions,
+    clock.now() - KEY_MEMORY_MS,
+    ({ partition, keyPartition, key, fingerprint, at }) => {
+      byNumber.get(partition)?.keys.add(key, fingerprint, at);
+      byNumber.get(keyPartition)?.claims.keys.add(key, fingerprint, at);
+    },
+  );
   for (const partition of owned) checkBooks(partition);
-  return unsettled;
+  return { epoch, unsettled };
 }
 
 /** Invariant I3: what the open reservations hold is what the levels say is reserved. */

@@ -51,6 +51,8 @@ export class Snapshot {
   private skuOfLevel = new Int32Array(CAPACITY_MIN);
   /** The number of the last batch that the level is in, so that a batch lists it once. */
   touchedBy = new Float64Array(CAPACITY_MIN);
+  /** The level's last entry in the ledger, by its sequence number; 0 before the first. */
+  lastEntry = new Float64Array(CAPACITY_MIN);
 
   private skus = 0;
   private keys = new ByteHeap();
@@ -176,6 +178,7 @@ export class Snapshot {
     this.nextLevel = enlarge(this.nextLevel, capacity);
     this.skuOfLevel = enlarge(this.skuOfLevel, capacity);
     this.touchedBy = enlarge(this.touchedBy, capacity);
+    this.lastEntry = enlarge(this.lastEntry, capacity);
   }
 }
 

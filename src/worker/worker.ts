@@ -13,7 +13,9 @@ import { log } from '../observability/log.ts';
 import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
 import { Connections, failureText, openDatabase } from '../storage/database.ts';
+import { findAnswer } from '../storage/find-answer.ts';
 import { findReservation } from '../storage/find-reservation.ts';
+import type { UnsettledRow } from '../storage/load-partitions.ts';
 import { ping } from '../storage/ping.ts';
 import { type Answer, listen } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
@@ -25,6 +27,7 @@ import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
+import { recall } from './remember.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
 
@@ -43,6 +46,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   const lanes = stores.map((store) => new Lane(store, clock, fail));
   const reader = new Connections(() => openDatabase(spec.database, `${name} reads`, READS_AT_ONCE));
   const pulse = new Pulse(() => reader.use(ping), failureText, clock);
+  const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
   const actors = new Map<number, Actor>();
   let serving = false;
   let draining = false;
@@ -58,16 +62,26 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
         peers.ask({ kind: 'settle', partition, deadline, id, outcome: 'held', expiresAt }).catch(() => {});
       }
     },
-    settle: (participants, id, outcome) => peers.settle(participants, id, outcome),
+    settle: (participants, id, decision) => peers.settle(participants, id, decision),
     find: (home, id) => reader.use((sql) => findReservation(sql, home, id)),
+    findAnswer: (partition, hash) => reader.use((sql) => findAnswer(sql, partition, hash)),
   };
 
   async function askHome(partition: number, home: number, id: string): Promise<void> {
     const deadline = clock.now() + ASK_HOME_DEADLINE_MS;
     const reply = await peers.ask({ kind: 'ask', partition: home, deadline, id }).catch(() => undefined);
     if (reply?.kind !== 'outcome') return;
-    const { outcome, expiresAt } = reply;
-    const settle = { kind: 'settle', partition, deadline: peers.deadline(), id, outcome, expiresAt } as const;
+    const { outcome, expiresAt, sold } = reply;
+    const deadlineOfSettle = peers.deadline();
+    const settle = {
+      kind: 'settle',
+      partition,
+      deadline: deadlineOfSettle,
+      id,
+      outcome,
+      expiresAt,
+      sold,
+    } as const;
     actors.get(partition)!.receive(settle, () => {});
   }
 
@@ -82,6 +96,13 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
         return getLevels(actor.partition, request, answer);
       case 'get-reservation':
         return getReservation(actor.partition, request.id, answer);
+      case 'claim':
+        return actor.partition.claims.claim(request, clock.now(), answer);
+      case 'release':
+        actor.partition.claims.release(request, clock.now());
+        return answer({ kind: 'claimed', known: true });
+      case 'recall':
+        return recall(actor.partition, request.key, answer);
       default:
         return actor.receive(request, answer);
     }
@@ -91,11 +112,11 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     const partitions: PartitionStatus[] = [...actors.values()].map(({ partition, mailboxDepth }) => ({
       partition: partition.partition,
       state: serving ? 'serving' : 'loading',
-      epoch: partition.epoch,
+      epoch: laneOf(partition.partition).epoch,
       levels: partition.snapshot.levels,
       held: partition.holds.count,
       mailboxDepth,
-      commitSeq: partition.commitSeq,
+      commitSeq: laneOf(partition.partition).commitSeq,
     }));
     return {
       worker: spec.worker,
@@ -110,7 +131,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   const locations = new Locations();
   spec.map.owner.forEach((worker, partition) => {
     if (worker !== spec.worker) return;
-    const { enlist } = lanes[partition % COMMIT_LANES];
+    const { enlist } = laneOf(partition);
     actors.set(partition, new Actor(new Partition(partition, locations, host, clock.now()), enlist));
   });
 
@@ -121,14 +142,25 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   );
 
   const startedAt = clock.now();
-  const owned = [...actors.values()].map((actor) => actor.partition);
-  const unsettled = await reader.use((sql) => recover(sql, owned, clock));
+  const unsettled: UnsettledRow[] = [];
+  for (const lane of lanes) {
+    const owned = [...actors.values()]
+      .map((actor) => actor.partition)
+      .filter(({ partition }) => laneOf(partition) === lane);
+    const recovered = await reader.use((sql) => recover(sql, owned, clock));
+    lane.epoch = recovered.epoch;
+    unsettled.push(...recovered.unsettled);
+  }
   serving = true;
-  for (const { participant, id, decision } of unsettled) void peers.settle([participant], id, decision);
+  for (const { participant, id, decision, sold } of unsettled)
+    void peers.settle([participant], id, { outcome: decision, sold });
   void pulse.beat();
   const ticking = setInterval(() => {
     const now = clock.now();
-    for (const actor of actors.values()) actor.wake(now);
+    for (const actor of actors.values()) {
+      actor.wake(now);
+      actor.partition.forgetOldKeys(now);
+    }
   }, WHEEL_TICK_MS);
   log.info('worker serves', {
     worker: spec.worker,

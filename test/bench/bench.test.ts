@@ -42,7 +42,7 @@ describe('bun run bench', () => {
       expect(code, output + errors).toBe(0);
       expect(output).toContain('The books balance.');
       expect(output).toContain('none reads stock or reservations');
-      expect(output).toContain('holdfast.commit_batch');
+      expect(output).toContain('with fence as');
 
       const [line, ...more] = readFileSync(file, 'utf8').trimEnd().split('\n');
       expect(more).toEqual([]);
@@ -115,10 +115,10 @@ test.each([
   ['select * from holdfast.stock_level where partition = $1', true],
   ['SELECT 1 FROM reservation r', true],
   ['with x as (select id from "reservation") update stock_level set version = $1', true],
-  ['select holdfast.commit_batch($1)', false],
+  ['with fence as (update owner set commit_seq = $2 returning epoch) select epoch from fence', false],
   ['update stock_level s set on_hand = u.on_hand from unnest($1) u', false],
   ['insert into reservation (id) select u.id from unnest($1) u', false],
-  ['select commit_seq from partition', false],
+  ['select commit_seq from owner', false],
 ])('statements: %s', (query, reads) => {
   expect(readsStock({ query, calls: 1, rows: 1, milliseconds: 1 })).toBe(reads);
 });

@@ -229,6 +229,7 @@ describe('reservations', () => {
     const script: Script = () => ({
       kind: 'granted',
       lines: [{ line: 0, allocations: [{ location: 'x', quantity: 1 }] }],
+      short: [],
     });
     const { status, headers, body } = await call(script, 'POST', '/v1/reservations', {
       ...reserving,
@@ -251,7 +252,7 @@ describe('reservations', () => {
     });
   });
   test('what is not said has its default', async () => {
-    const script: Script = () => ({ kind: 'granted', lines: [{ line: 0, allocations: [] }] });
+    const script: Script = () => ({ kind: 'granted', lines: [{ line: 0, allocations: [] }], short: [] });
     const { body } = await call(script, 'POST', '/v1/reservations', { ...reserving, mode: 'all' });
     expect(Date.parse(body.expiresAt) - Date.parse(body.createdAt)).toBe(900_000);
     expect('reference' in body).toBe(false);

@@ -62,7 +62,7 @@ describe('a worker that goes', () => {
     const front = await startScriptedFront((request) => {
       if (request.kind === 'status') return undefined;
       if (request.kind !== 'hold' || request.partition === skus[1].partition) return 'later';
-      return { kind: 'granted', lines: [] };
+      return { kind: 'granted', lines: [], short: [] };
     });
     try {
       const lines = skus.map(({ sku }) => ({ sku, quantity: 1 }));

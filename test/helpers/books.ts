@@ -42,15 +42,20 @@ const ALWAYS: Record<string, string> = {
         select partition, level, sum(on_hand_delta) as on_hand, sum(reserved_delta) as reserved
           from holdfast.ledger group by 1, 2) g using (partition, level)
      where s.on_hand is distinct from g.on_hand or s.reserved is distinct from g.reserved`,
-  'a ledger without gaps that ends where its partition says': `
-    select p.partition, p.ledger_seq, g.entries, g.first, g.last
-      from holdfast.partition p
-      join (select partition, count(*) as entries, min(seq) as first, max(seq) as last
-              from holdfast.ledger group by 1) g using (partition)
-     where g.first <> 1 or g.entries <> g.last or p.ledger_seq <> g.last
+  'a ledger without gaps': `
+    select partition, count(*) as entries, min(seq) as first, max(seq) as last
+      from holdfast.ledger group by 1 having min(seq) <> 1 or count(*) <> max(seq)`,
+  'each entry names the one before it of its level, and each level its last': `
+    select partition, level, seq, previous, before
+      from (select partition, level, seq, previous,
+                   coalesce(lag(seq) over (partition by partition, level order by seq), 0) as before
+              from holdfast.ledger) g
+     where previous <> before
      union all
-    select partition, ledger_seq, 0, 0, 0 from holdfast.partition p
-     where ledger_seq > 0 and not exists (select from holdfast.ledger g where g.partition = p.partition)`,
+    select s.partition, s.level, s.last_entry, 0, coalesce(g.last, 0)
+      from holdfast.stock_level s
+      left join (select partition, level, max(seq) as last from holdfast.ledger group by 1, 2) g using (partition, level)
+     where s.last_entry <> coalesce(g.last, 0)`,
   'each open reservation took its units once, each closed one gave them back once': `
     select coalesce(r.partition, g.partition) as partition, coalesce(r.id, g.id) as id, r.status, r.units, g.taken, g.given
       from (select partition, id, status, sum(lines[i + 2]) as units
@@ -60,6 +65,15 @@ const ALWAYS: Record<string, string> = {
                    from holdfast.ledger where reservation is not null group by 1, 2) g using (partition, id)
      where r.units is distinct from g.taken
         or g.given is distinct from case r.status when 'held' then 0 else r.units end`,
+  'what is confirmed left the shelf, but for what was released; nothing else did': `
+    select r.partition, r.id, r.status, r.units, g.sold, g.released
+      from (select partition, id, status, reheld_as, sum(lines[i + 2]) as units
+              from holdfast.reservation cross join generate_series(1, cardinality(lines), 3) i group by 1, 2, 3, 4) r
+      join (select partition, reservation as id, -sum(on_hand_delta) as sold,
+                   -coalesce(sum(reserved_delta) filter (where kind = 'released'), 0) as released
+              from holdfast.ledger where reservation is not null group by 1, 2) g using (partition, id)
+     where g.sold is distinct from case when r.status in ('confirmed', 'reheld') and r.reheld_as is null
+                                        then r.units - g.released else 0 end`,
   'one row of a reservation in a partition': `
     select partition, id, array_agg(status::text) from holdfast.reservation group by 1, 2 having count(*) > 1`,
   'nothing promised beyond what is there': `
@@ -87,7 +101,10 @@ const SETTLED: Record<string, string> = {
       from holdfast.reservation r
       left join holdfast.reservation h on h.id = r.id and h.partition = r.home
      where r.home <> r.partition and r.status <> 'held'
-       and r.status is distinct from coalesce(h.status, 'never')`,
+       and r.status::text is distinct from case
+             when h.status = 'reheld' then 'confirmed'
+             when h.reheld_as is not null then 'expired'
+             else coalesce(h.status::text, 'never') end`,
 };
 
 /** @returns a line for each broken rule, with the first rows that break it; empty when the books balance */
@@ -126,5 +143,5 @@ export interface HomeRow {
 export async function decisionsOf(sql: BooksSql): Promise<HomeRow[]> {
   return await sql<HomeRow[]>`
     select id::text as id, status::text as status, reference from holdfast.reservation
-     where home = partition and status <> 'never'`;
+     where home = partition and status not in ('never', 'reheld')`;
 }

@@ -1,12 +1,11 @@
 /**
- * A commit store that keeps rows in memory, compares epochs and sequences as the statement does, and
+ * A commit store that keeps rows in memory, compares epoch and sequence as the statement does, and
  * fails as it is told to. The double behind property tests of actors and lanes; Postgres itself has tests of
  * its own.
  */
 import type { BatchRows } from '../../src/storage/commit-batch.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
 import type { FailureKind } from '../../src/storage/database.ts';
-import type { PartitionHead } from '../../src/storage/take-partitions.ts';
 
 /** What becomes of a commit: it works; or its answer is lost after it landed, or before; or it is refused. */
 export type Fate = 'ok' | 'landed-unanswered' | 'lost' | 'refused';
@@ -24,16 +23,13 @@ export interface StoredLevel {
 }
 
 export class MemoryStore implements CommitStore {
-  readonly heads = new Map<number, PartitionHead>();
+  /** Of the only owner there is. */
+  readonly epoch = 1;
+  private commitSeq = 0;
   readonly levels = new Map<string, StoredLevel>();
   readonly statuses = new Map<string, string>();
   readonly ledger: { key: string; seq: number; onHandDelta: number; reservedDelta: number }[] = [];
   fates: Fate[] = [];
-
-  constructor(partitions: number[]) {
-    for (const partition of partitions)
-      this.heads.set(partition, { partition, epoch: 1, commitSeq: 0, ledgerSeq: 0 });
-  }
 
   async commit(rows: BatchRows): Promise<void> {
     const fate = this.fates.shift() ?? 'ok';
@@ -44,16 +40,10 @@ export class MemoryStore implements CommitStore {
   }
 
   private apply(rows: BatchRows): void {
-    const { partitions: p, newLevels, levels, reservations: r, closed: c, ledger: g } = rows;
-    p.partition.forEach((partition, i) => {
-      const head = this.heads.get(partition)!;
-      if (head.epoch !== p.epoch[i] || head.commitSeq !== p.commitSeq[i] - 1)
-        throw new StoreFailure('fenced');
-    });
-    p.partition.forEach((partition, i) => {
-      const head = { partition, epoch: p.epoch[i], commitSeq: p.commitSeq[i], ledgerSeq: p.ledgerSeq[i] };
-      this.heads.set(partition, head);
-    });
+    const { owner, newLevels, levels, reservations: r, changes: c, ledger: g } = rows;
+    if (owner.epoch !== this.epoch || owner.commitSeq !== this.commitSeq + 1)
+      throw new StoreFailure('fenced');
+    this.commitSeq = owner.commitSeq;
     for (const columns of [newLevels, levels]) {
       columns.level.forEach((level, i) => {
         const key = `${columns.partition[i]}/${level}`;
@@ -72,7 +62,7 @@ export class MemoryStore implements CommitStore {
     });
     c.id.forEach((id, i) => {
       const key = `${c.partition[i]}/${id}`;
-      if (this.statuses.get(key) !== 'held') throw new Error(`reservation ${key} is not open`);
+      if (this.statuses.get(key) !== c.was[i]) throw new Error(`reservation ${key} is not ${c.was[i]}`);
       this.statuses.set(key, c.status[i]);
     });
     g.seq.forEach((seq, i) => {
@@ -81,8 +71,8 @@ export class MemoryStore implements CommitStore {
     });
   }
 
-  async readPartitions(partitions: number[]): Promise<PartitionHead[]> {
-    return partitions.map((partition) => this.heads.get(partition)!);
+  async readCommitSeq(epoch: number): Promise<number | undefined> {
+    return epoch === this.epoch ? this.commitSeq : undefined;
   }
   failureKind(error: unknown): FailureKind {
     return error instanceof StoreFailure ? error.kind : 'defect';

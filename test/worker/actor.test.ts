@@ -22,7 +22,7 @@ const DEADLINE_MS = 3_600_000;
 
 function build() {
   const clock = new ManualClock();
-  const store = new MemoryStore(PARTITIONS);
+  const store = new MemoryStore();
   const fatal: string[] = [];
   const lane = new Lane(store, clock, (reason, detail) => fatal.push(`${reason}: ${detail}`));
   const locations = new Locations();
@@ -31,20 +31,28 @@ function build() {
     askHome: () => {
       throw new Error('no participants here');
     },
+    findAnswer: async () => undefined,
     tellHeld: () => {},
     settle: async () => [],
     // The store as the reader sees it: status only.
     async find(home, id) {
       const status = store.statuses.get(`${home}/${id}`);
       if (status === undefined) return undefined;
-      return { id, status: status as 'cancelled', lines: [], createdAt: 0, expiresAt: 0, unsettled: [] };
+      return {
+        id,
+        status: status as 'cancelled',
+        lines: [],
+        createdAt: 0,
+        expiresAt: 0,
+        unsettled: [],
+        heldLines: [],
+      };
     },
   };
-  const actors = PARTITIONS.map((number) => {
-    const partition = new Partition(number, locations, host, clock.now());
-    partition.epoch = 1;
-    return new Actor(partition, lane.enlist);
-  });
+  const actors = PARTITIONS.map(
+    (number) => new Actor(new Partition(number, locations, host, clock.now()), lane.enlist),
+  );
+  lane.epoch = store.epoch;
   return { clock, store, lane, actors, fatal };
 }
 
@@ -202,6 +210,8 @@ async function play(operations: Operation[], together: number): Promise<void> {
             role: 'decide',
             home: one.partition,
             participants: [],
+            mode: 'all',
+            refused: [],
             createdAt: clock.now(),
             expiresAt: clock.now() + one.seconds * 1000,
             strategy: 'most-available',

@@ -34,6 +34,8 @@ test('a mailbox refuses what it has no room for, and only that', () => {
     role: 'decide',
     home: 1,
     participants: [],
+    mode: 'all',
+    refused: [],
     createdAt: NOW,
     expiresAt: NOW + 60_000,
     strategy: 'most-available',
@@ -48,11 +50,11 @@ test('a mailbox refuses what it has no room for, and only that', () => {
   expect(answers).toEqual([OVERLOADED]);
   expect(actor.mailboxDepth).toBe(MAILBOX_COMMANDS_MAX);
 
-  const batch = new Batch(1);
+  const batch = new Batch(1, NOW);
   actor.visit(batch, NOW, MAILBOX_COMMANDS_MAX);
   expect(actor.mailboxDepth).toBe(0);
   receive(hold());
-  batch.seal();
+  batch.seal(1, 1);
   batch.landed();
   expect(answers.filter(({ kind }) => kind === 'granted')).toHaveLength(MAILBOX_COMMANDS_MAX - 1);
   expect(actor.partition.snapshot.reserved[0]).toBe(MAILBOX_COMMANDS_MAX - 1);
