@@ -15,7 +15,7 @@ interface Success {
   description: string;
   schema: SchemaName;
   example: unknown;
-  headers?: Record<string, { description: string; example: string }>;
+  headers?: Record<string, { description: string; example: string; required?: boolean }>;
 }
 
 export interface Call {
@@ -49,6 +49,7 @@ const REPLAYED = {
     description:
       'There, and `true`, where the answer is that of an earlier request with this Idempotency-Key.',
     example: 'true',
+    required: false,
   },
 };
 

@@ -13,6 +13,7 @@ import { Contract, isJson, mediaTypeOf } from './contract.ts';
 const watched = new Map<string, Contract>();
 const contracts = new Map<string, Contract>();
 const faults: string[] = [];
+const FAULTS_SHOWN = 20;
 
 /** For a server that a test lets answer what it never would by itself. */
 export const uncheckedFetch = globalThis.fetch;
@@ -40,7 +41,10 @@ export function takeFaults(): string[] {
 /** For a hook after each test. @throws Error with every departure from the document */
 export function failOnFaults(): void {
   const found = takeFaults();
-  if (found.length > 0) throw new Error(`not as the OpenAPI document says:\n${found.join('\n')}`);
+  if (found.length === 0) return;
+  const more = found.length > FAULTS_SHOWN ? `\nand ${found.length - FAULTS_SHOWN} more` : '';
+  const shown = found.slice(0, FAULTS_SHOWN).join('\n');
+  throw new Error(`not as the OpenAPI document says:\n${shown}${more}`);
 }
 
 export function checkEveryFetch(): void {
