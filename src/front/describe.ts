@@ -15,7 +15,7 @@ interface Success {
   description: string;
   schema: SchemaName;
   example: unknown;
-  headers?: Record<string, { description: string; example: string }>;
+  headers?: Record<string, { description: string; example: string; required?: boolean }>;
 }
 
 export interface Call {
@@ -49,6 +49,7 @@ const REPLAYED = {
     description:
       'There, and `true`, where the answer is that of an earlier request with this Idempotency-Key.',
     example: 'true',
+    required: false,
   },
 };
 
@@ -95,7 +96,9 @@ export function headerParameter(name: string, description: string): OpenApiParam
 function successResponse({ description, schema, example, headers }: Success): OpenApiResponse {
   return {
     description,
-    ...(headers && { headers: mapValues(headers, (header) => ({ ...header, schema: { type: 'string' } })) }),
+    ...(headers && {
+      headers: mapValues(headers, (header) => ({ required: true, ...header, schema: { type: 'string' } })),
+    }),
     content: { 'application/json': { schema: reference(schema), example } },
   };
 }
@@ -111,7 +114,11 @@ function problemResponses(codes: ProblemCode[]): Record<string, OpenApiResponse>
       description: problems.map(({ code, title }) => `\`${code}\`: ${title}.`).join(' '),
       ...(retries && {
         headers: {
-          'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } },
+          'Retry-After': {
+            description: 'Seconds to wait.',
+            required: problems.every(({ retryAfter }) => retryAfter !== undefined),
+            schema: { type: 'integer' as const },
+          },
         },
       }),
       content: {

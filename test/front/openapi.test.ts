@@ -1,11 +1,12 @@
 /**
- * The published document: valid, complete, and true. Real answers of a real server are held against
- * the schemas that it publishes.
+ * The published document: valid, complete, and true. That answers are as it says is checked wherever a
+ * test gets one (see conformance.ts); here, each call is made at least once.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { routes } from '../../src/front/routes.ts';
 import { SCHEMAS } from '../../src/front/schemas.ts';
+import { Contract } from '../helpers/contract.ts';
 import { startServer, type TestServer } from '../helpers/server.ts';
 
 type Json = ReturnType<typeof JSON.parse>;
@@ -21,10 +22,13 @@ interface Operation {
 
 let server: TestServer;
 let document: Json;
+let contract: Contract;
 let operations: { method: string; path: string; operation: Operation }[];
 beforeAll(async () => {
   server = await startServer();
-  document = await (await fetch(`${server.url}/swagger/json`)).json();
+  const text = await (await fetch(`${server.url}/swagger/json`)).text();
+  document = JSON.parse(text);
+  contract = new Contract(text);
   operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
     Object.entries<Operation>(methods).map(([method, operation]) => ({ method, path, operation })),
   );
@@ -82,7 +86,7 @@ test('has JSON, problems and nothing else', () => {
   expect(text).not.toContain('"numeric"');
 });
 
-test('shows integers as integers, and headers where they are', () => {
+test('shows integers as integers', () => {
   const { schemas } = document.components;
   expect(schemas.PutLevel.properties.onHand).toMatchObject({
     type: 'integer',
@@ -95,45 +99,19 @@ test('shows integers as integers, and headers where they are', () => {
     maximum: 2_147_483_647,
   });
   expect(schemas.Reserve).toMatchObject({ additionalProperties: false, required: ['lines'] });
-  const { put } = document.paths['/v1/stock/{sku}/{location}'];
-  expect(put.responses['201'].headers).toHaveProperty('ETag');
-  expect(put.parameters.map(({ name }: { name: string }) => name)).toEqual(['sku', 'location', 'If-Match']);
-  expect(put.responses['503'].headers).toHaveProperty('Retry-After');
-  expect(document.paths['/v1/reservations'].post.responses['201'].headers).toHaveProperty('Location');
 });
 
-/** What in the value is not as the schema says; a field that the schema does not list is a fault too. */
-function departures(schema: Json, value: Json, at = ''): string[] {
-  if (schema.$ref) return departures(document.components.schemas[schema.$ref.split('/').pop()], value, at);
-  if (schema.enum && !schema.enum.includes(value)) return [`${at}: ${value} is not listed`];
-  switch (schema.type) {
-    case 'object': {
-      if (typeof value !== 'object' || value === null) return [`${at} is not an object`];
-      const missing = (schema.required ?? []).filter((name: string) => !(name in value));
-      return [
-        ...missing.map((name: string) => `${at}/${name} is missing`),
-        ...Object.entries(value).flatMap(([name, field]) =>
-          name in (schema.properties ?? {})
-            ? departures(schema.properties[name], field, `${at}/${name}`)
-            : [`${at}/${name} is not listed`],
-        ),
-      ];
-    }
-    case 'array':
-      return Array.isArray(value)
-        ? value.flatMap((item, i) => departures(schema.items, item, `${at}/${i}`))
-        : [`${at} is not an array`];
-    case 'integer':
-      return Number.isInteger(value) ? [] : [`${at} is not an integer`];
-    case 'string': {
-      if (typeof value !== 'string') return [`${at} is not a string`];
-      const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-      return schema.format === 'date-time' && !time.test(value) ? [`${at} is not a time`] : [];
-    }
-    default:
-      return typeof value === schema.type ? [] : [`${at} is not ${schema.type}`];
-  }
-}
+test('promises the headers that callers rely on', () => {
+  const required = { required: true };
+  const { put } = document.paths['/v1/stock/{sku}/{location}'];
+  expect(put.parameters.map(({ name }: { name: string }) => name)).toEqual(['sku', 'location', 'If-Match']);
+  for (const status of ['200', '201']) expect(put.responses[status].headers.ETag).toMatchObject(required);
+  const { post } = document.paths['/v1/reservations'];
+  expect(post.responses['201'].headers.Location).toMatchObject(required);
+  for (const { operation } of operations)
+    if (operation.responses['503'])
+      expect(operation.responses['503'].headers?.['Retry-After']).toMatchObject(required);
+});
 
 describe('tells the truth', () => {
   test('every example is as its schema says', () => {
@@ -144,16 +122,14 @@ describe('tells the truth', () => {
     expect(shown.length).toBeGreaterThan(40);
     for (const { schema, example, examples } of shown)
       for (const value of [example, ...Object.values<Json>(examples ?? {}).map((one) => one.value)])
-        if (value !== undefined) expect(departures(schema, value)).toEqual([]);
+        if (value !== undefined) expect(contract.faultsOfValue(schema.$ref.slice(1), value)).toEqual([]);
   });
 
   test('every example of a request is accepted, and every answer is as its schema says', async () => {
     const answered = new Set<string>();
     let reservation = '';
     const call = async (operationId: string, body?: unknown, headers?: Record<string, string>) => {
-      const { method, path, operation } = operations.find(
-        ({ operation }) => operation.operationId === operationId,
-      )!;
+      const { method, path } = operations.find(({ operation }) => operation.operationId === operationId)!;
       const filled = path
         .replace('{sku}', 'MUG-BLUE')
         .replace('{location}', 'berlin')
@@ -163,15 +139,8 @@ describe('tells the truth', () => {
         headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
         body: body === undefined ? undefined : JSON.stringify(body),
       });
-      const described = operation.responses[response.status];
-      if (described === undefined) throw new Error(`${operationId} does not list ${response.status}`);
-      const [type] = response.headers.get('content-type')!.split(';');
-      const value: Json = await response.json();
-      expect(departures(described.content[type].schema, value)).toEqual([]);
-      for (const header of Object.keys(described.headers ?? {}))
-        if (response.ok) expect(response.headers.get(header)).toBeString();
       answered.add(`${operationId} ${response.status}`);
-      return value;
+      return (await response.json()) as Json;
     };
     const examples = (operationId: string): Json[] => {
       const { operation } = operations.find(({ operation }) => operation.operationId === operationId)!;

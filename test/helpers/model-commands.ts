@@ -1,0 +1,214 @@
+/**
+ * The calls that random clients of a server make, each with what the model says of it. A command is
+ * generated without knowing a server (`the second reservation that you know of`), so that it means
+ * something in every sequence that a failure is shrunk to; a client makes a call of it.
+ *
+ * A new call of the API is one entry in COMMANDS, and one method of the model.
+ */
+import fc from 'fast-check';
+import { STRATEGIES } from '../../src/reservations/types.ts';
+import type { Answer, Count, Expected, Model, Wish } from './model.ts';
+import { grant, observe } from './model-among-others.ts';
+import type { Level, Line, Reservation } from './shop.ts';
+
+export interface Call {
+  method: string;
+  path: string;
+  headers?: Record<string, string>;
+  body?: unknown;
+  /** Changes the model as this call changes the server. @returns what it must be answered */
+  expect(model: Model, answer: Answer): Expected;
+  /**
+   * Takes over what the answer says has changed, for a client that does not know what others do meanwhile.
+   * @returns what cannot be right whatever they do. Absent: others have no say in it, `expect` holds.
+   */
+  believe?(model: Model, answer: Answer): string[];
+  /** Waits for what the call has led to by itself. */
+  afterwards?(model: Model, answer: Answer): Promise<void>;
+}
+
+export interface Command {
+  call(client: Client): Call;
+}
+
+export const LETTERS = ['A', 'B', 'C', 'D'] as const;
+const LOCATIONS = ['x', 'y', 'z'];
+type Letter = (typeof LETTERS)[number];
+export type Names = Record<Letter, string>;
+
+/** An id that no reservation has. */
+const NOBODY = '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0001';
+const WHICH_MAX = 20;
+/** So long that nothing runs out while a sequence is played. */
+const LONG_SECONDS = 3600;
+const BACK_MS = 1000;
+
+/** What a client has heard of: it names only that. */
+export class Client {
+  readonly reservations: string[] = [];
+  private readonly versions = new Map<string, number>();
+
+  constructor(private readonly names: Names) {}
+
+  get skus(): string[] {
+    return [...new Set(Object.values(this.names))];
+  }
+  sku(letter: Letter): string {
+    return this.names[letter];
+  }
+  /** One of those that it knows; at times, one that does not exist. */
+  reservation(which: number): string {
+    const known = this.reservations;
+    return known.length === 0 || which === WHICH_MAX ? NOBODY : known[which % known.length];
+  }
+  version(sku: string, location: string): number {
+    return this.versions.get(`${sku}@${location}`) ?? 1;
+  }
+
+  hear({ status, body }: Answer): void {
+    if (status === 201 && body.id !== undefined) this.reservations.push(body.id);
+    const levels: Level[] = body.version === undefined ? (body.levels ?? []) : [body];
+    for (const { sku, location, version } of levels) this.versions.set(`${sku}@${location}`, version);
+  }
+}
+
+interface Kind {
+  weight: number;
+  command: fc.Arbitrary<Command>;
+}
+
+function mostly<Usual, Rare>(
+  usual: fc.Arbitrary<Usual>,
+  rare: fc.Arbitrary<Rare>,
+): fc.Arbitrary<Usual | Rare> {
+  return fc.oneof({ weight: 2, arbitrary: usual }, { weight: 1, arbitrary: rare });
+}
+
+/** @param call of a client, with what was generated */
+function kind<Args extends object>(
+  name: string,
+  weight: number,
+  args: fc.Arbitrary<Args>,
+  call: (args: Args, client: Client) => Call,
+): Kind {
+  return {
+    weight,
+    command: args.map((values) => ({
+      call: (client: Client) => call(values, client),
+      [fc.toStringMethod]: () => `${name} ${JSON.stringify(values)}`,
+    })),
+  };
+}
+
+const sku = fc.constantFrom(...LETTERS);
+const location = fc.constantFrom(...LOCATIONS);
+const which = fc.nat(WHICH_MAX);
+/** Small beside a count, so that about half of the orders are granted. */
+const quantity = mostly(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 3, max: 8 }));
+const line = fc.record({ sku, quantity, location: mostly(fc.constant(undefined), location) });
+const lines = fc.array(line, { minLength: 1, maxLength: 4 });
+const locations = fc.uniqueArray(location, { minLength: 2 });
+const anywhere = fc.record({ strategy: fc.constantFrom('most-available' as const, 'split' as const) });
+const somewhere = fc.record({ strategy: fc.constantFrom(...STRATEGIES), locations });
+const sourcing = mostly(fc.constant(undefined), mostly(anywhere, somewhere));
+const reference = fc.constantFrom(undefined, 'order "7"');
+const wish = fc.record({ lines, sourcing, reference });
+type AbstractWish = typeof wish extends fc.Arbitrary<infer W> ? W : never;
+
+function wishOf(client: Client, { lines, ...more }: AbstractWish, expiresInSeconds: number): Wish {
+  const named: Line[] = lines.map((line) => ({ ...line, sku: client.sku(line.sku) }));
+  return { lines: named, ...more, expiresInSeconds };
+}
+
+function post(path: string, body: unknown, expect: Call['expect'], more: Partial<Call> = {}): Call {
+  return { method: 'POST', path, body, expect, ...more };
+}
+
+function reserve(wish: Wish): Call {
+  const expect = (model: Model, answer: Answer): Expected => model.reserve(wish, answer);
+  return post('/v1/reservations', wish, expect, { believe: (model, answer) => grant(model, wish, answer) });
+}
+
+export function read(id: string): Call {
+  return { method: 'GET', path: `/v1/reservations/${id}`, expect: (model, answer) => model.read(id, answer) };
+}
+
+export function stock(sku: string): Call {
+  return {
+    method: 'GET',
+    path: `/v1/stock/${sku}`,
+    expect: (model, answer) => model.stock(sku, answer),
+    believe: (model, answer) => observe(model, answer.body.levels ?? []),
+  };
+}
+
+const count = fc.record(
+  { onHand: fc.nat(12), safetyStock: fc.nat(3), backorderLimit: fc.nat(4) },
+  { requiredKeys: ['onHand'] },
+);
+const place = { sku, location, count };
+const ifMatch = mostly(fc.constant(undefined), fc.constantFrom('seen', 'older', '*'));
+
+function putLevel(sku: string, location: string, count: Count, version?: string): Call {
+  const tag = version === '*' ? version : `"${version}"`;
+  return {
+    method: 'PUT',
+    path: `/v1/stock/${sku}/${location}`,
+    headers: version === undefined ? undefined : { 'if-match': tag },
+    body: count,
+    expect: (model, answer) => model.putLevel(sku, location, count, version, answer),
+  };
+}
+
+export const COMMANDS = {
+  putFirst: kind('putFirst', 1, fc.record(place), ({ sku, location, count }, client) =>
+    putLevel(client.sku(sku), location, count),
+  ),
+  putLevel: kind('putLevel', 12, fc.record({ ...place, ifMatch }), (args, client) => {
+    const name = client.sku(args.sku);
+    const seen = client.version(name, args.location);
+    const versions: Record<string, string> = { seen: String(seen), older: String(seen - 1), '*': '*' };
+    return putLevel(name, args.location, args.count, versions[args.ifMatch ?? '']);
+  }),
+  stock: kind('stock', 8, fc.record({ sku }), ({ sku }, client) => stock(client.sku(sku))),
+  query: kind(
+    'query',
+    4,
+    fc.record({ skus: fc.array(sku, { minLength: 1, maxLength: 4 }) }),
+    ({ skus }, client) => {
+      const names = skus.map((letter) => client.sku(letter));
+      return post('/v1/stock/query', { skus: names }, (model, answer) => model.query(names, answer), {
+        believe: (model, answer) =>
+          observe(
+            model,
+            answer.body.results.flatMap(({ levels }: { levels?: Level[] }) => levels ?? []),
+          ),
+      });
+    },
+  ),
+  reserve: kind('reserve', 24, wish, (abstract, client) => reserve(wishOf(client, abstract, LONG_SECONDS))),
+  read: kind('read', 8, fc.record({ which }), ({ which }, client) => read(client.reservation(which))),
+  cancel: kind('cancel', 12, fc.record({ which }), ({ which }, client) => {
+    const id = client.reservation(which);
+    const path = `/v1/reservations/${id}/cancel`;
+    return post(path, undefined, (model, answer) => model.cancel(id, answer));
+  }),
+  expire: kind('expire', 1, wish, (abstract, client) => ({
+    ...reserve(wishOf(client, abstract, 1)),
+    async afterwards(model, { status, body }) {
+      if (status !== 201) return;
+      const { id, expiresAt }: Reservation = body;
+      await Bun.sleep(Date.parse(expiresAt) + BACK_MS - Date.now());
+      model.expire(id);
+    },
+  })),
+};
+
+/** Sequences of up to `length`, short ones as often as long ones. */
+export function commandsOf(kinds: (keyof typeof COMMANDS)[], length: number): fc.Arbitrary<Command[]> {
+  const choices = kinds.map((name) => ({ weight: COMMANDS[name].weight, arbitrary: COMMANDS[name].command }));
+  return fc.noBias(fc.array(fc.oneof(...choices), { maxLength: length, size: 'max' }));
+}
+
+/** The stock that a sequence begins with. */
+export const opening = commandsOf(['putFirst'], 20);
