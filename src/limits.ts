@@ -30,6 +30,23 @@ export const BODY_BYTES_MAX = 1024 * 1024;
 /** Wrong fields that one answer names; a body with more of them is told about the first. */
 export const FAULTS_MAX = 100;
 
+/** UTF-8 bytes of a caller's idempotency key. */
+export const IDEMPOTENCY_KEY_BYTES_MAX = 255;
+/** Imports, exports and batches that one front serves at once; each holds as much as the bounds below allow. */
+export const BULK_CALLS_MAX = 16;
+/** Reservations in one batch, and bytes of its body. */
+export const BATCH_RESERVATIONS_MAX = 10_000;
+export const BATCH_BODY_BYTES_MAX = 16 * 1024 * 1024;
+/**
+ * Lines of reservations that all batches of a front have on their way at once: enough to fill commits,
+ * and few enough that others find room in the links and mailboxes that they go through.
+ */
+export const BATCH_LINES_IN_FLIGHT_MAX = 4096;
+/** Bytes of a line of an import. A file of any size may have any number of them. */
+export const IMPORT_LINE_BYTES_MAX = 4096;
+/** Rows of one import that a front has read and that are not committed; then it stops reading. */
+export const IMPORT_ROWS_HELD_MAX = 32_768;
+
 /** One frame between a front and a worker. A reservation whose every line is split over all levels of its SKU must fit. */
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes a link may hold unsent before it refuses more. */
@@ -44,6 +61,17 @@ export const BATCH_COMMANDS_MAX = 1024;
 /** Commits on their way at once on one lane: one that Postgres executes, one behind it in the socket. */
 export const COMMITS_IN_FLIGHT_MAX = 2;
 
+/** Rows of an import in one message to a worker, who decides them in one go: nobody else is served meanwhile. */
+export const IMPORT_ROWS_PER_MESSAGE_MAX = 256;
+/** Levels in one answer of an export. */
+export const EXPORT_LEVELS_PER_PAGE = 1000;
+
+/**
+ * Rows of one import that are on their way to one worker: a batch to decide, behind those that are being
+ * committed. More would not be faster, and a reservation would have to wait behind it.
+ */
+export const IMPORT_ROWS_IN_FLIGHT_MAX = BATCH_COMMANDS_MAX * (COMMITS_IN_FLIGHT_MAX + 1);
+
 /** Connections that a worker commits over; a partition always uses the same one. */
 export const COMMIT_LANES = 1;
 /** Connections of a worker for reads, none of which a commit waits for. */
@@ -57,6 +85,8 @@ export const COMMIT_ANSWER_MS = 12_000;
 export const LOCK_WAIT_MS = 5000;
 /** How long a request's body may take to arrive. */
 export const BODY_DEADLINE_MS = 10_000;
+/** How long an import or export asks a partition again that does not answer, before it gives up on it. */
+export const BULK_RETRY_MS = 30_000;
 /** How often a front looks for what ran out of time: the most by which it gives up too late. */
 export const SWEEP_MS = 100;
 /** How long a front waits for participants to let go of what will never be, before it answers. */
@@ -95,6 +125,23 @@ relate(
   'a reservation split over all levels of its SKUs fits a frame',
 );
 relate(BATCH_COMMANDS_MAX <= MAILBOX_COMMANDS_MAX, 'a mailbox can fill a batch');
+relate(IMPORT_ROWS_PER_MESSAGE_MAX <= BATCH_COMMANDS_MAX, 'a batch has room for a part of an import');
+relate(
+  EXPORT_LEVELS_PER_PAGE * (2 * KEY_BYTES_MAX + 64) < FRAME_BYTES_MAX,
+  'a page of an export fits a frame',
+);
+relate(
+  BATCH_LINES_IN_FLIGHT_MAX * 2 <= Math.min(MAILBOX_COMMANDS_MAX, LINK_REQUESTS_MAX),
+  'batches leave room for others in mailboxes and links',
+);
+relate(
+  IMPORT_LINE_BYTES_MAX > 2 * 6 * KEY_BYTES_MAX + 200,
+  'a line has room for two keys, each byte of them written as an escape',
+);
+relate(
+  IDLE_CONNECTION_SECONDS * 1000 > BULK_RETRY_MS + 2 * REQUEST_DEADLINE_MS,
+  'a connection outlives an import or export that asks again',
+);
 relate(LINK_REQUESTS_MAX >= MAILBOX_COMMANDS_MAX, 'a link can fill a mailbox');
 relate(
   IDLE_CONNECTION_SECONDS * 1000 > BODY_DEADLINE_MS + REQUEST_DEADLINE_MS + SETTLE_WAIT_MS + 3 * SWEEP_MS,

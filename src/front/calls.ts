@@ -1,11 +1,11 @@
-/** What /swagger says of each call: summaries, examples, and which problems it can answer. */
+/** What /swagger says of each call: summaries, examples, and which problems it can answer. Bulk is in calls-bulk.ts. */
 import { Type } from '@sinclair/typebox';
 import { describe, headerParameter, pathParameter } from './describe.ts';
 import { Location, Sku } from './schemas.ts';
 
 const TIME = '2026-03-01T09:30:00.000Z';
 const LATER = '2026-03-01T09:45:00.000Z';
-const level = {
+export const level = {
   sku: 'MUG-BLUE',
   location: 'berlin',
   onHand: 40,
@@ -18,7 +18,7 @@ const level = {
 };
 const { sku: _sku, location: _location, version: _version, updatedAt: _updatedAt, ...totals } = level;
 const skuStock = { sku: 'MUG-BLUE', totals, levels: [level] };
-const reservation = {
+export const reservation = {
   id: '019caa3d-7b40-7c1e-9f2a-5d0c8b1e002a',
   status: 'held',
   lines: [{ sku: 'MUG-BLUE', quantity: 1, allocations: [{ location: 'berlin', quantity: 1 }] }],

@@ -4,8 +4,11 @@
  */
 import { type Static, type TProperties, Type } from '@sinclair/typebox';
 import {
+  BATCH_RESERVATIONS_MAX,
   EXPIRES_IN_SECONDS_DEFAULT,
   EXPIRES_IN_SECONDS_MAX,
+  FAULTS_MAX,
+  IDEMPOTENCY_KEY_BYTES_MAX,
   KEY_BYTES_MAX,
   LINES_MAX,
   QUANTITY_MAX,
@@ -16,6 +19,8 @@ import {
 } from '../limits.ts';
 import { MODES, type Mode, STATUSES, STRATEGIES } from '../reservations/types.ts';
 import { choice, text } from './schema-kinds.ts';
+
+const ref = (name: string) => Type.Unsafe<unknown>({ $ref: `#/components/schemas/${name}` });
 
 function strict<P extends TProperties>(properties: P, options: { description?: string } = {}) {
   return Type.Object(properties, { additionalProperties: false, ...options });
@@ -48,6 +53,10 @@ export const PutLevel = strict({
   ),
 });
 export type PutLevel = Static<typeof PutLevel>;
+
+/** A line of an import; as JSON, or made from the columns of a CSV. */
+export const ImportRow = strict({ sku: Sku, location: Location, ...PutLevel.properties });
+export type ImportRow = Static<typeof ImportRow>;
 
 export const StockQuery = strict({
   skus: Type.Array(Sku, { minItems: 1, maxItems: SKUS_PER_QUERY_MAX }),
@@ -143,6 +152,22 @@ export const Extend = strict({
 });
 export type Extend = Static<typeof Extend>;
 
+/** One reservation of a batch. */
+export const BatchReservation = strict({
+  ...Reserve.properties,
+  idempotencyKey: Type.Optional(
+    text(IDEMPOTENCY_KEY_BYTES_MAX, {
+      description: `As an Idempotency-Key of this reservation alone. 1 to ${IDEMPOTENCY_KEY_BYTES_MAX} bytes of UTF-8 without control characters.`,
+    }),
+  ),
+});
+export type BatchReservation = Static<typeof BatchReservation>;
+
+const Batch = Type.Array(ref('BatchReservation'), {
+  maxItems: BATCH_RESERVATIONS_MAX,
+  description: 'Each on its own: what becomes of one does not depend on the others.',
+});
+
 /** The body of a call that has nothing to say: none, or an empty object. */
 export const Nothing = strict({});
 
@@ -159,8 +184,6 @@ const totals = {
   }),
 };
 const Totals = Type.Object(totals, { description: 'Sums over all locations.' });
-const ref = (name: string) => Type.Unsafe<unknown>({ $ref: `#/components/schemas/${name}` });
-
 const StockLevel = Type.Object(
   {
     sku: Type.String(),
@@ -185,6 +208,32 @@ const StockQueryResult = Type.Object({
       levels: Type.Optional(Type.Array(ref('StockLevel'))),
     }),
     { description: 'In the order asked.' },
+  ),
+});
+const ImportResult = Type.Object({
+  accepted: Type.Integer({ description: 'Lines that set or created a level.' }),
+  unchanged: Type.Integer({ description: 'Lines whose level was already as they say; they cost no write.' }),
+  rejected: Type.Integer({ description: 'Lines without effect.' }),
+  errors: Type.Array(
+    Type.Object({
+      line: Type.Integer({ description: 'The number of the line in the file, from 1.' }),
+      code: Type.String(),
+      detail: Type.String(),
+    }),
+    { description: `Why lines were rejected, of the first ${FAULTS_MAX} of them.` },
+  ),
+});
+const BatchResult = Type.Object({
+  results: Type.Array(
+    Type.Object({
+      status: Type.Integer({ description: 'What POST /v1/reservations would have answered.' }),
+      replayed: Type.Optional(
+        Type.Boolean({ description: 'True where it is the answer of an earlier request with the same key.' }),
+      ),
+      reservation: Type.Optional(ref('Reservation')),
+      problem: Type.Optional(ref('Problem')),
+    }),
+    { description: 'In the order asked; each has a reservation or a problem.' },
   ),
 });
 const Reservation = Type.Object({
@@ -234,7 +283,11 @@ const Problem = Type.Object(
             pointer: Type.Optional(Type.String({ description: 'A JSON pointer into the body.' })),
             parameter: Type.Optional(Type.String({ description: 'A parameter of the path.' })),
             header: Type.Optional(Type.String({ description: 'A header.' })),
-            line: Type.Optional(Type.Integer({ description: 'The index of a line.' })),
+            line: Type.Optional(
+              Type.Integer({
+                description: 'The index of a line of a reservation; the number of a line of a file.',
+              }),
+            ),
             sku: Type.Optional(Type.String()),
             requested: Type.Optional(Type.Integer()),
             available: Type.Optional(Type.Integer()),
@@ -283,12 +336,16 @@ export const SCHEMAS = {
   Adjust,
   Confirm,
   Extend,
+  BatchReservation,
+  Batch,
   Nothing,
   StockLevel,
   Totals,
   SkuStock,
   StockQueryResult,
+  ImportResult,
   Reservation,
+  BatchResult,
   Liveness,
   Readiness,
   PartitionTable,

@@ -73,12 +73,47 @@ export interface PutLevelRequest {
   ifVersion?: number;
 }
 
+/** What a count found of one level, as one row of an import. */
+export interface ImportRow {
+  sku: string;
+  location: string;
+  onHand: number;
+  /** Absent: unchanged, or 0 for a new level. */
+  safetyStock?: number;
+  backorderLimit?: number;
+}
+
+/**
+ * Sets what counts found, row by row in this order; up to IMPORT_ROWS_PER_MESSAGE_MAX of them. As a
+ * count says what is there, and not by how much it rose, sending it again is safe. Answers:
+ * `imported`, `problem`.
+ */
+export interface ImportLevelsRequest {
+  kind: 'import-levels';
+  partition: number;
+  deadline: number;
+  rows: ImportRow[];
+}
+
 /** Answers: `levels`, `problem` (`unknown-sku`). */
 export interface GetLevelsRequest {
   kind: 'get-levels';
   partition: number;
   deadline: number;
   sku: string;
+}
+
+/**
+ * The levels of a partition by number, from `from` on, up to `limit` of them. A level keeps its number for
+ * ever, so that pages neither overlap nor leave out a level that was there at the first. Answers:
+ * `levels`, with `next` unless these were the last.
+ */
+export interface ExportLevelsRequest {
+  kind: 'export-levels';
+  partition: number;
+  deadline: number;
+  from: number;
+  limit: number;
 }
 
 /** Read at the home partition, from the database. Answers: `reservation`, `problem` (`unknown-reservation`). */
@@ -189,7 +224,9 @@ export interface StatusRequest {
 export type Request =
   | HoldRequest
   | PutLevelRequest
+  | ImportLevelsRequest
   | GetLevelsRequest
+  | ExportLevelsRequest
   | GetReservationRequest
   | AdjustRequest
   | CancelRequest
@@ -215,7 +252,9 @@ export type Reply =
     }
   | { kind: 'refused'; lines: Omit<LineRefusal, 'sku'>[] }
   | { kind: 'level'; created: boolean; level: StockLevel }
-  | { kind: 'levels'; levels: StockLevel[] }
+  /** Of the rows, `refused` names those without effect, by index; all others are as they say. */
+  | { kind: 'imported'; changed: number; unchanged: number; refused: { row: number; code: ProblemCode }[] }
+  | { kind: 'levels'; levels: StockLevel[]; next?: number }
   | { kind: 'reservation'; reservation: Reservation }
   | { kind: 'outcome'; outcome: Outcome; expiresAt: number; sold?: Sold }
   /** What this partition held of the reservation; empty where it held nothing. */

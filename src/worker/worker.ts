@@ -21,7 +21,7 @@ import { type Answer, listen } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
 import { Actor } from './actor.ts';
 import { getReservation } from './decide-close.ts';
-import { getLevels } from './decide-stock.ts';
+import { exportLevels, getLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
@@ -94,6 +94,8 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     switch (request.kind) {
       case 'get-levels':
         return getLevels(actor.partition, request, answer);
+      case 'export-levels':
+        return exportLevels(actor.partition, request, answer);
       case 'get-reservation':
         return getReservation(actor.partition, request.id, answer);
       case 'claim':

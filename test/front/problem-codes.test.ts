@@ -102,6 +102,7 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
   'invalid-id': () => call('GET', '/v1/reservations/7'),
   'body-too-large': () => put(' '.repeat(2 ** 20 + 1)),
   'unsupported-media-type': () => put({ onHand: 1 }, { 'content-type': 'text/plain' }),
+  'not-acceptable': () => call('GET', '/v1/stock/export', undefined, { accept: 'image/png' }),
   'not-found': () => call('GET', '/v1/nothing'),
   'method-not-allowed': () => call('DELETE', '/v1/stock/A'),
   'request-timeout': async () => answerOf((await trickling).text)!,

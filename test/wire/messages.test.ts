@@ -59,7 +59,27 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     backorderLimit: optional(fc.nat(2_147_483_647)),
     ifVersion: optional(fc.nat(2_147_483_647)),
   }),
+  fc.record({
+    kind: fc.constant('import-levels' as const),
+    ...to,
+    rows: fc.array(
+      fc.record({
+        sku: key,
+        location: key,
+        onHand: fc.nat(2_147_483_647),
+        safetyStock: optional(fc.nat(2_147_483_647)),
+        backorderLimit: optional(fc.nat(2_147_483_647)),
+      }),
+      { maxLength: 30 },
+    ),
+  }),
   fc.record({ kind: fc.constant('get-levels' as const), ...to, sku: key }),
+  fc.record({
+    kind: fc.constant('export-levels' as const),
+    ...to,
+    from: fc.nat(2_147_483_647),
+    limit: fc.nat(65_535),
+  }),
   fc.record({
     kind: fc.constantFrom('get-reservation' as const, 'ask' as const),
     ...to,
@@ -125,7 +145,20 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('refused' as const), lines: refusals }),
   fc.record({ kind: fc.constant('level' as const), created: fc.boolean(), level }),
-  fc.record({ kind: fc.constant('levels' as const), levels: fc.array(level, { maxLength: 20 }) }),
+  fc.record({
+    kind: fc.constant('imported' as const),
+    changed: fc.nat(65_535),
+    unchanged: fc.nat(65_535),
+    refused: fc.array(
+      fc.record({ row: fc.nat(65_535), code: fc.constantFrom(...PROBLEMS.map(({ code }) => code)) }),
+      { maxLength: 20 },
+    ),
+  }),
+  fc.record({
+    kind: fc.constant('levels' as const),
+    levels: fc.array(level, { maxLength: 20 }),
+    next: optional(fc.nat(2_147_483_647)),
+  }),
   fc.record({
     kind: fc.constant('reservation' as const),
     reservation: fc.record({
