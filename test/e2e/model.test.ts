@@ -43,7 +43,7 @@ const SPREAD = [
 /** A and B; C and D are the same two again. */
 const TOGETHER = [[1, 1]];
 /** Sequences that are played at once, each with SKUs of its own. */
-const AT_ONCE = 8;
+const AT_ONCE = 12;
 /** Clients that race each other, and how often the same race is run before it is believed to end well. */
 const RACERS = 5;
 const RACE_TRIES = 8;

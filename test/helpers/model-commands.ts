@@ -301,7 +301,7 @@ export const COMMANDS = {
     const again = client.again(which, otherwise ? cancel(NOBODY) : undefined);
     return again ?? read(NOBODY);
   }),
-  expire: kind('expire', 1, wish, (abstract, client) => ({
+  expire: kind('expire', 2, wish, (abstract, client) => ({
     ...reserve(client, abstract, 1),
     async afterwards(model, { status, body }) {
       if (status !== 201) return;
