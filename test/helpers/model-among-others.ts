@@ -1,32 +1,42 @@
 /**
  * What a client can know that is not alone: its model takes over what each answer says was granted, and
- * the rest are bounds that hold whatever the others do. It has its reservations to itself, and nobody
- * counts stock meanwhile; so what all of them were told has to add up in the end.
+ * the rest are bounds that hold whatever the others do. It has its reservations to itself, and stock
+ * only comes in meanwhile; so what all of them were told has to add up in the end.
  */
-import { type Answer, availableOf, type Model, type Wish } from './model.ts';
+import { type Answer, differences, type Model, type Wish } from './model.ts';
+import { availableOf } from './model-shelves.ts';
 import type { Level, Line, Problem, Reservation } from './shop.ts';
 
 /** Takes over a grant. @returns what cannot be right about the answer */
 export function grant(model: Model, wish: Wish, { status, body }: Answer): string[] {
+  const {
+    notGranted = [],
+    ...reservation
+  }: Reservation & { notGranted?: { line: number; granted: number }[] } = body;
   if (status !== 201) return refusalFaults(model, wish.lines, body);
-  const { id, lines }: Reservation = body;
-  const faults = wish.lines.flatMap(({ sku, quantity, location }, i) => {
-    const granted = lines[i];
-    const units = granted?.allocations.reduce((sum, part) => sum + part.quantity, 0);
-    if (granted?.sku !== sku || granted.quantity !== quantity || units !== quantity)
+  const wanted = wish.lines.flatMap((line, i) => {
+    const short = notGranted.find((one) => one.line === i);
+    const quantity = short?.granted ?? line.quantity;
+    return quantity === 0 ? [] : [{ ...line, quantity }];
+  });
+  if (wish.mode !== 'partial' && notGranted.length > 0) return ['something was not granted'];
+  if (reservation.lines.length !== wanted.length) return [`${reservation.lines.length} lines`];
+  const faults = wanted.flatMap(({ sku, quantity, location }, i) => {
+    const granted = reservation.lines[i];
+    const units = granted.allocations.reduce((sum, part) => sum + part.quantity, 0);
+    if (granted.sku !== sku || granted.quantity !== quantity || units !== quantity)
       return [`line ${i} is not as it was asked for`];
     const allowed = location === undefined ? wish.sourcing?.locations : [location];
     return granted.allocations
       .filter((part) => allowed?.includes(part.location) === false || part.quantity < 1)
       .map((part) => `line ${i} has ${part.quantity} of ${part.location}`);
   });
-  if (lines.length !== wish.lines.length) faults.push(`${lines.length} lines`);
-  if (faults.length === 0) model.hold({ ...body, id });
+  if (faults.length === 0) model.hold(reservation);
   return faults;
 }
 
 function refusalFaults(model: Model, lines: Line[], { code, errors = [] }: Problem): string[] {
-  const unknown = lines.some(({ sku }) => !model.levels.has(sku));
+  const unknown = lines.some(({ sku }) => !model.shelves.bySku.has(sku));
   if (code !== (unknown ? 'unknown-sku' : 'insufficient-stock')) return [`refused with ${code}`];
   if (errors.length === 0) return ['refused without a line at fault'];
   return errors.flatMap(({ line, sku, requested, available }) => {
@@ -37,11 +47,26 @@ function refusalFaults(model: Model, lines: Line[], { code, errors = [] }: Probl
   });
 }
 
+/** Takes over what has come in. @returns what cannot be right about the answer */
+export function receive(
+  model: Model,
+  sku: string,
+  location: string,
+  delta: number,
+  answer: Answer,
+): string[] {
+  const shelf = model.shelves.find(sku, location);
+  if (shelf === undefined) return differences(model.adjust(sku, location, delta, answer), answer);
+  if (answer.status !== 200) return [`refused with ${answer.body.code}`];
+  shelf.onHand += delta;
+  return observe(model, [answer.body]);
+}
+
 /** @returns what no moment can have shown, with the client's own reservations as they are */
 export function observe(model: Model, levels: Level[]): string[] {
   return levels.flatMap((level) => {
-    const { sku, location, onHand, reserved, safetyStock, backorderLimit, available, version } = level;
-    const known = model.levels.get(sku)?.find((one) => one.location === location);
+    const { sku, location, reserved, safetyStock, backorderLimit, available, version } = level;
+    const known = model.shelves.find(sku, location);
     const where = `${sku} at ${location}`;
     if (known === undefined) return [`${where} was never made`];
     const own = model.heldAt(sku, location);
@@ -51,9 +76,8 @@ export function observe(model: Model, levels: Level[]): string[] {
     if (available < Math.min(0, availableOf(known)))
       faults.push(`${where} is oversold: ${available} available`);
     if (version < known.version) faults.push(`${where} went from version ${known.version} to ${version}`);
-    const counted = [known.onHand, known.safetyStock, known.backorderLimit];
-    if (!Bun.deepEquals(counted, [onHand, safetyStock, backorderLimit]))
-      faults.push(`${where} was counted anew`);
+    const limits = [known.safetyStock, known.backorderLimit];
+    if (!Bun.deepEquals(limits, [safetyStock, backorderLimit])) faults.push(`${where} was counted anew`);
     known.version = Math.max(known.version, version);
     return faults;
   });
@@ -65,10 +89,10 @@ export function merged(base: Model, clients: Model[]): Model {
   for (const client of clients) {
     for (const [id, reservation] of client.reservations)
       if (!base.reservations.has(id)) sum.reservations.set(id, reservation);
-    for (const [sku, levels] of sum.levels)
+    for (const [sku, levels] of sum.shelves.bySku)
       for (const [i, level] of levels.entries()) {
-        const before = base.levels.get(sku)![i];
-        const after = client.levels.get(sku)![i];
+        const before = base.shelves.bySku.get(sku)![i];
+        const after = client.shelves.bySku.get(sku)![i];
         level.onHand += after.onHand - before.onHand;
         level.reserved += after.reserved - before.reserved;
         level.version = Math.max(level.version, after.version);

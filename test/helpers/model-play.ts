@@ -4,7 +4,7 @@
  * answers must be those of some order (`explains`).
  */
 import { SETTLE_WAIT_MS } from '../../src/limits.ts';
-import type { Answer, Expected, Model } from './model.ts';
+import { type Answer, differences, type Model, shown } from './model.ts';
 import type { Call, Client, Command } from './model-commands.ts';
 
 type Json = ReturnType<typeof JSON.parse>;
@@ -36,7 +36,8 @@ export class Player {
     });
     const body: Json = await response.json();
     const { status, headers } = response;
-    const answer = { status, body: determined(body), sentAt, receivedAt: Date.now() };
+    const replayed = headers.get('idempotency-replayed') === 'true';
+    const answer = { status, body: determined(body), replayed, sentAt, receivedAt: Date.now() };
     const made = { client, call, answer, began, ended: performance.now() };
     this.made.push(made);
     const etag = headers.get('etag');
@@ -47,8 +48,8 @@ export class Player {
   /** Makes a call that nobody else has a say in. */
   async alone(call: Call, model: Model): Promise<void> {
     const made = await this.make(0, call);
-    const expected = call.expect(model, made.answer);
-    if (!agree(expected, made.answer)) throw this.failure(`expected ${shown(expected)}`);
+    const [difference] = differences(call.expect(model, made.answer), made.answer);
+    if (difference !== undefined) throw this.failure(difference);
     await call.afterwards?.(model, made.answer);
   }
 
@@ -97,7 +98,7 @@ export function explains(model: Model, calls: readonly Made[]): boolean {
       if (made.began > firstEnd) return false;
       const next = state.clone();
       return (
-        agree(made.call.expect(next, made.answer), made.answer) &&
+        differences(made.call.expect(next, made.answer), made.answer).length === 0 &&
         search(
           next,
           left.filter((other) => other !== made),
@@ -106,14 +107,6 @@ export function explains(model: Model, calls: readonly Made[]): boolean {
     });
   };
   return search(model, calls);
-}
-
-export function agree(expected: Expected, { status, body }: Answer): boolean {
-  return expected.status === status && Bun.deepEquals(expected.body, body);
-}
-
-function shown({ status, body }: Expected): string {
-  return `${status} ${JSON.stringify(body)}`;
 }
 
 /** Without what the model does not say: texts of problems, and when a level was last changed. */
