@@ -130,6 +130,7 @@ relate(
   EXPORT_LEVELS_PER_PAGE * (2 * KEY_BYTES_MAX + 64) < FRAME_BYTES_MAX,
   'a page of an export fits a frame',
 );
+relate(LINES_MAX <= BATCH_LINES_IN_FLIGHT_MAX, 'every reservation of a batch has its turn');
 relate(
   BATCH_LINES_IN_FLIGHT_MAX * 2 <= Math.min(MAILBOX_COMMANDS_MAX, LINK_REQUESTS_MAX),
   'batches leave room for others in mailboxes and links',

@@ -19,6 +19,8 @@ import { ok } from './render.ts';
 import { Upload } from './upload.ts';
 
 const MEDIA_TYPES = ['text/csv', 'application/x-ndjson'] as const;
+/** Lines that are read in one turn of the event loop, so that they get on their way and others are heard. */
+const READ_TOGETHER = 1024;
 
 export async function importStock(context: FrontContext, request: Request): Promise<Response> {
   const type = mediaTypeOf(request, MEDIA_TYPES);
@@ -35,16 +37,16 @@ class Import {
   private readonly upload: Upload;
   private readonly cutter = new LineCutter(IMPORT_LINE_BYTES_MAX);
   private readonly sender: ImportSender;
-  private readonly draining: AbortSignal;
+  /** Of the line that was read last, from 1. */
   private number = 0;
 
   constructor(
-    { backends, clock, deadlines, draining }: FrontContext,
+    private readonly context: FrontContext,
     request: Request,
     /** Undefined while the header that says how to read has not been there. */
     private reader: RowReader | undefined,
   ) {
-    this.draining = draining;
+    const { backends, clock, deadlines } = context;
     this.upload = new Upload(request, deadlines, clock);
     this.sender = new ImportSender(backends, clock, backends.map.sockets.length);
   }
@@ -54,13 +56,13 @@ class Import {
       const chunk = await this.upload.next();
       if (chunk === 'stalled' || chunk === 'broken')
         return this.giveUp('request-timeout', `Nothing arrived for ${BODY_DEADLINE_MS / 1000} seconds`);
-      if (this.draining.aborted) return this.giveUp('outcome-unknown', 'The server began to stop');
+      if (this.context.draining.aborted) return this.giveUp('outcome-unknown', 'The server began to stop');
       const complete = chunk === 'complete';
       const refused = await this.take(complete ? this.cutter.end() : this.cutter.push(chunk));
       if (refused !== undefined) return refused;
       if (complete) break;
     }
-    if (this.reader === undefined) return wrongHeader([{ code: 'required', detail: 'is missing' }]);
+    if (this.reader === undefined) return this.wrongHeader([{ code: 'required', detail: 'is missing' }]);
     await this.sender.finished();
     return this.result();
   }
@@ -72,7 +74,7 @@ class Import {
       if (line === '') continue;
       if (this.reader === undefined) {
         const reader = csvReader(line);
-        if (Array.isArray(reader)) return wrongHeader(reader);
+        if (Array.isArray(reader)) return this.wrongHeader(reader);
         this.reader = reader;
         continue;
       }
@@ -80,9 +82,15 @@ class Import {
       if (row instanceof RowFault) sender.reject(this.number, row.code, row.detail);
       else sender.add(row, this.number);
       if (sender.full) await sender.room();
+      if (this.number % READ_TOGETHER === 0) await this.letOthers();
     }
     sender.send();
     return undefined;
+  }
+
+  private letOthers(): Promise<void> {
+    this.sender.send();
+    return new Promise((goOn) => this.context.clock.soon(goOn));
   }
 
   private giveUp(code: ProblemCode, what: string): Response {
@@ -98,12 +106,13 @@ class Import {
     errors.sort((a, b) => a.line - b.line);
     return ok(JSON.stringify({ accepted, unchanged, rejected, errors }));
   }
-}
 
-function wrongHeader(faults: HeaderFault[]): Response {
-  return problem('invalid-request', {
-    detail: `The first line ${faults[0].detail}. Nothing was changed.`,
-    errors: faults.slice(0, FAULTS_MAX).map((fault) => ({ line: 1, ...fault })),
-    headers: CLOSE,
-  });
+  private wrongHeader(faults: HeaderFault[]): Response {
+    const line = Math.max(1, this.number);
+    return problem('invalid-request', {
+      detail: `The first line ${faults[0].detail}. Nothing was changed.`,
+      errors: faults.slice(0, FAULTS_MAX).map((fault) => ({ line, ...fault })),
+      headers: CLOSE,
+    });
+  }
 }

@@ -87,7 +87,8 @@ async function* results(
     while (open.length < items.length && open.length - index < BATCH_LINES_IN_FLIGHT_MAX) {
       const body = read(items[open.length]);
       if (typeof body !== 'string') await context.batchLines.enter(body.lines.length);
-      if (open.length % STARTED_TOGETHER === 0) await new Promise<void>((go) => context.clock.soon(go));
+      if (open.length % STARTED_TOGETHER === STARTED_TOGETHER - 1)
+        await new Promise<void>((go) => context.clock.soon(go));
       const ownKey = key === undefined ? undefined : `${key} #${open.length}`;
       open.push(typeof body === 'string' ? body : resultOf(context, body, ownKey));
     }

@@ -86,7 +86,6 @@ describe('what may be sent', () => {
 
   test.each<[string, string, string[]]>([
     ['nothing', '', ['required']],
-    ['blank lines', '\n\n', ['required']],
     [
       'a row',
       'A,x,1\n',
@@ -100,9 +99,15 @@ describe('what may be sent', () => {
     const answer = await send(body);
     expect([answer.status, answer.body.code]).toEqual([422, 'invalid-request']);
     expect(answer.body.errors.map(({ code }: Json) => code)).toEqual(codes);
-    expect(answer.body.errors.every(({ line }: Json) => line === 1)).toBe(true);
+    expect(new Set(answer.body.errors.map(({ line }: Json) => line))).toEqual(new Set([1]));
     expect(answer.body.detail).toMatch(/^The first line .+\. Nothing was changed\.$/);
     expect(front.asked).toEqual([]);
+  });
+
+  test('the first line is the first that is not empty', async () => {
+    const { status, body } = await send('\n\r\nsku,location\n');
+    expect([status, body.errors]).toEqual([422, [{ line: 3, code: 'required', detail: 'lacks "onHand"' }]]);
+    expect((await send(`\n\n${HEADER}\nA,x\n`)).body).toMatchObject({ rejected: 1, errors: [{ line: 4 }] });
   });
 
   test('a wrong first line is refused before the rest has arrived', async () => {

@@ -125,8 +125,8 @@ export async function speak(
   socket.end();
   const [, method, path] = /^([A-Z]+) (\/\S*) HTTP/.exec(parts.map(({ bytes }) => bytes).join('')) ?? [];
   const response = answerOf(heard.text);
-  // One that is streamed is cut into chunks, and may be cut off.
-  const isWhole = response !== undefined && !/\r\ntransfer-encoding:/i.test(heard.text);
+  // One that is streamed has no length, and may be cut off.
+  const isWhole = response !== undefined && /\r\ncontent-length:/i.test(heard.text);
   if (method !== undefined && isWhole) await check(String(port), method, path.split('?')[0], response);
   return heard;
 }
