@@ -3,6 +3,8 @@ import { Elysia } from 'elysia';
 import { calls } from './calls.ts';
 import { confirmReservation } from './confirm.ts';
 import type { FrontContext } from './context.ts';
+import { findReservations } from './find.ts';
+import { readLedger } from './ledger.ts';
 import { live, partitionTable, ready } from './operations.ts';
 import { cancelReservation, createReservation, extendReservation, getReservation } from './reservations.ts';
 import { adjustLevel, getStock, putLevel, queryStock } from './stock.ts';
@@ -18,9 +20,15 @@ export function routes(context: FrontContext) {
       { detail: calls.adjustLevel },
     )
     .get('/v1/stock/:sku', ({ params }) => getStock(context, params), { detail: calls.getStock })
+    .get('/v1/stock/:sku/ledger', ({ request, params }) => readLedger(context, request, params), {
+      detail: calls.readLedger,
+    })
     .post('/v1/stock/query', ({ request }) => queryStock(context, request), { detail: calls.queryStock })
     .post('/v1/reservations', ({ request }) => createReservation(context, request), {
       detail: calls.createReservation,
+    })
+    .get('/v1/reservations', ({ request }) => findReservations(context, request), {
+      detail: calls.findReservations,
     })
     .get('/v1/reservations/:id', ({ params }) => getReservation(context, params), {
       detail: calls.getReservation,

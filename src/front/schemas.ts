@@ -4,6 +4,8 @@
  */
 import { type Static, type TProperties, Type } from '@sinclair/typebox';
 import {
+  ENTRIES_PER_PAGE_DEFAULT,
+  ENTRIES_PER_PAGE_MAX,
   EXPIRES_IN_SECONDS_DEFAULT,
   EXPIRES_IN_SECONDS_MAX,
   KEY_BYTES_MAX,
@@ -11,10 +13,12 @@ import {
   QUANTITY_MAX,
   REASON_BYTES_MAX,
   REFERENCE_BYTES_MAX,
+  RESERVATIONS_PER_PAGE_DEFAULT,
+  RESERVATIONS_PER_PAGE_MAX,
   SKUS_PER_QUERY_MAX,
   SOURCING_LOCATIONS_MAX,
 } from '../limits.ts';
-import { MODES, type Mode, STATUSES, STRATEGIES } from '../reservations/types.ts';
+import { LEDGER_KINDS, MODES, type Mode, STATUSES, STRATEGIES } from '../reservations/types.ts';
 import { choice, text } from './schema-kinds.ts';
 
 function strict<P extends TProperties>(properties: P, options: { description?: string } = {}) {
@@ -146,6 +150,34 @@ export type Extend = Static<typeof Extend>;
 /** The body of a call that has nothing to say: none, or an empty object. */
 export const Nothing = strict({});
 
+const Cursor = Type.Optional(
+  Type.String({
+    description: 'Where to go on: `nextCursor` of the page before, with the same filters. Opaque.',
+  }),
+);
+const Limit = (most: number, otherwise: number) =>
+  Type.Optional(
+    Type.Integer({ minimum: 1, maximum: most, default: otherwise, description: 'Items on a page, at most.' }),
+  );
+
+export const FindQuery = strict({
+  reference: Type.Optional(
+    text(REFERENCE_BYTES_MAX, { description: 'Only those that were made with exactly this reference.' }),
+  ),
+  status: Type.Optional(choice(STATUSES, { description: 'Only those with this status.' })),
+  sku: Type.Optional(text(KEY_BYTES_MAX, { description: 'Only those with a line of this SKU.' })),
+  cursor: Cursor,
+  limit: Limit(RESERVATIONS_PER_PAGE_MAX, RESERVATIONS_PER_PAGE_DEFAULT),
+});
+
+export const LedgerQuery = strict({
+  location: Type.Optional(
+    text(KEY_BYTES_MAX, { description: 'Only changes of the level at this location.' }),
+  ),
+  cursor: Cursor,
+  limit: Limit(ENTRIES_PER_PAGE_MAX, ENTRIES_PER_PAGE_DEFAULT),
+});
+
 // What follows is answered, not checked.
 
 const totals = {
@@ -217,6 +249,42 @@ const Reservation = Type.Object({
     ),
   ),
 });
+const NextCursor = Type.Optional(
+  Type.String({ description: 'For the parameter `cursor`. Absent on the last page.' }),
+);
+const ReservationPage = Type.Object({
+  items: Type.Array(ref('Reservation'), { description: 'Newest first.' }),
+  nextCursor: NextCursor,
+});
+const LedgerEntry = Type.Object(
+  {
+    seq: Type.Integer({
+      minimum: 1,
+      description:
+        'Its place in the order of all changes of the partition that the SKU is in: rises by one with each, without gaps, whichever SKU or location is changed.',
+    }),
+    location: Type.String(),
+    kind: Type.Unsafe<string>({
+      type: 'string',
+      enum: LEDGER_KINDS,
+      description:
+        '`counted`: a PUT set the level. `adjusted`: an adjustment. `held`, `confirmed`, `cancelled`, `expired`: what became of a reservation. `released`: a confirmation sold less than was held. `never`: units of a reservation that did not come about, since a part of it was refused elsewhere. `corrected`: a repair of the books.',
+    }),
+    onHandDelta: Type.Integer({ description: 'Units by which onHand changed.' }),
+    reservedDelta: Type.Integer({ description: 'Units by which reserved changed.' }),
+    reservation: Type.Optional(
+      Type.String({ format: 'uuid', description: 'The reservation that changed it.' }),
+    ),
+    reason: Type.Optional(Type.String({ description: 'Why it was changed by hand.' })),
+    reference: Type.Optional(Type.String({ description: "The caller's own name for a change by hand." })),
+    at: Time('When it was decided.'),
+  },
+  { description: 'One change of one level. It is never altered.' },
+);
+const LedgerPage = Type.Object({
+  items: Type.Array(ref('LedgerEntry'), { description: 'Newest first: by seq, over all locations.' }),
+  nextCursor: NextCursor,
+});
 const Problem = Type.Object(
   {
     type: Type.String({
@@ -232,7 +300,7 @@ const Problem = Type.Object(
         Type.Object(
           {
             pointer: Type.Optional(Type.String({ description: 'A JSON pointer into the body.' })),
-            parameter: Type.Optional(Type.String({ description: 'A parameter of the path.' })),
+            parameter: Type.Optional(Type.String({ description: 'A parameter of the path or the query.' })),
             header: Type.Optional(Type.String({ description: 'A header.' })),
             line: Type.Optional(Type.Integer({ description: 'The index of a line.' })),
             sku: Type.Optional(Type.String()),
@@ -289,6 +357,9 @@ export const SCHEMAS = {
   SkuStock,
   StockQueryResult,
   Reservation,
+  ReservationPage,
+  LedgerEntry,
+  LedgerPage,
   Liveness,
   Readiness,
   PartitionTable,

@@ -99,6 +99,12 @@ test('shows integers as integers', () => {
     maximum: 2_147_483_647,
   });
   expect(schemas.Reserve).toMatchObject({ additionalProperties: false, required: ['lines'] });
+  expect(document.paths['/v1/reservations'].get.parameters.at(-1)).toMatchObject({
+    name: 'limit',
+    in: 'query',
+    required: false,
+    schema: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
+  });
 });
 
 test('promises the headers that callers rely on', () => {
@@ -108,6 +114,8 @@ test('promises the headers that callers rely on', () => {
   for (const status of ['200', '201']) expect(put.responses[status].headers.ETag).toMatchObject(required);
   const { post } = document.paths['/v1/reservations'];
   expect(post.responses['201'].headers.Location).toMatchObject(required);
+  const { get } = document.paths['/v1/reservations'];
+  expect(get.responses['200'].headers.Link).toMatchObject({ required: false });
   for (const { operation } of operations)
     if (operation.responses['503'])
       expect(operation.responses['503'].headers?.['Retry-After']).toMatchObject(required);
@@ -128,13 +136,18 @@ describe('tells the truth', () => {
   test('every example of a request is accepted, and every answer is as its schema says', async () => {
     const answered = new Set<string>();
     let reservation = '';
-    const call = async (operationId: string, body?: unknown, headers?: Record<string, string>) => {
+    const call = async (
+      operationId: string,
+      body?: unknown,
+      headers?: Record<string, string>,
+      query = '',
+    ) => {
       const { method, path } = operations.find(({ operation }) => operation.operationId === operationId)!;
       const filled = path
         .replace('{sku}', 'MUG-BLUE')
         .replace('{location}', 'berlin')
         .replace('{id}', reservation);
-      const response = await fetch(server.url + filled, {
+      const response = await fetch(server.url + filled + query, {
         method: method.toUpperCase(),
         headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
         body: body === undefined ? undefined : JSON.stringify(body),
@@ -150,6 +163,7 @@ describe('tells the truth', () => {
     };
 
     await call('getStock');
+    await call('readLedger', undefined, {}, '?limit=1');
     reservation = '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0001';
     await call('getReservation');
     await call('createReservation', examples('createReservation')[0]);
@@ -169,6 +183,10 @@ describe('tells the truth', () => {
     await call('getReservation');
     await call('getStock');
     await call('queryStock', { skus: ['MUG-BLUE', 'nothing'] });
+    for (const operationId of ['findReservations', 'readLedger']) {
+      await call(operationId, undefined, {}, '?limit=1');
+      await call(operationId, undefined, {}, '?limit=0');
+    }
     for (const operationId of ['livez', 'readyz', 'listPartitions']) await call(operationId);
 
     expect([...answered].sort()).toEqual(
@@ -186,6 +204,11 @@ describe('tells the truth', () => {
         'putStockLevel 412',
         'cancelReservation 200',
         'queryStock 200',
+        'findReservations 200',
+        'findReservations 422',
+        'readLedger 200',
+        'readLedger 404',
+        'readLedger 422',
         'livez 200',
         'readyz 200',
         'listPartitions 200',
