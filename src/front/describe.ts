@@ -2,7 +2,7 @@
  * One call as OpenAPI sees it, in the few words that differ from call to call. What every call shares,
  * such as the answers to a bad body, is added here, so that no call forgets it.
  */
-import type { TSchema } from '@sinclair/typebox';
+import type { TObject, TSchema } from '@sinclair/typebox';
 import type { DocumentDecoration } from 'elysia';
 import { KEY_CHARACTERS_MAX, KEY_MEMORY_MS } from '../limits.ts';
 import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
@@ -101,6 +101,14 @@ function textContent(texts: Texts = {}) {
     schema: { type: 'string' as const, description },
     example,
   }));
+}
+
+/** One for each property of the schema, in its order. */
+export function queryParameters(schema: TObject, examples: Record<string, unknown>): OpenApiParameter[] {
+  return Object.entries(schema.properties).map(([name, property]) => {
+    const { description, ...rest } = property;
+    return { name, in: 'query', required: false, description, schema: rest, example: examples[name] };
+  });
 }
 
 function successResponse({ description, schema, example, texts, headers }: Success): OpenApiResponse {

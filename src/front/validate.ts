@@ -37,7 +37,8 @@ export function validator<S extends TSchema>(
   };
 }
 
-function faultsOf(errors: Iterable<ValueError>): Fault[] {
+/** Each place at fault once, up to FAULTS_MAX of them. */
+export function faultsOf(errors: Iterable<ValueError>): Fault[] {
   const byPointer = new Map<string, Fault>();
   for (const error of errors) {
     if (!byPointer.has(error.path)) byPointer.set(error.path, faultOf(error));

@@ -185,6 +185,14 @@ export const PROBLEMS = [
     explanation:
       'The Accept header allows none of the types that this call answers with. `detail` names them. Nothing was changed.',
   },
+  {
+    code: 'search-too-slow',
+    status: 503,
+    title: 'The search took too long',
+    explanation:
+      'The database looked for too long, and was stopped so that nothing else waits for it. A search by reference is always quick. One by SKU reads the reservations of everything that shares its partition, newest first: with a status it reads fewer. Where the database is busy, the same search may succeed after Retry-After.',
+    retryAfter: 5,
+  },
 ] as const satisfies readonly Problem[];
 
 export type ProblemCode = (typeof PROBLEMS)[number]['code'];

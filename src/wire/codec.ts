@@ -31,6 +31,14 @@ import {
   type Request,
   type WorkerStatus,
 } from './messages.ts';
+import {
+  decodeEntries,
+  decodeFindReservations,
+  decodeReadLedger,
+  encodeEntries,
+  encodeFindReservations,
+  encodeReadLedger,
+} from './search-codec.ts';
 
 const REQUEST_KINDS = [
   'hold',
@@ -49,6 +57,8 @@ const REQUEST_KINDS = [
   'recall',
   'import-levels',
   'export-levels',
+  'find-reservations',
+  'read-ledger',
 ] as const satisfies readonly Request['kind'][];
 const REPLY_KINDS = [
   'granted',
@@ -63,12 +73,16 @@ const REPLY_KINDS = [
   'claimed',
   'replayed',
   'imported',
+  'found',
+  'entries',
 ] as const satisfies readonly Reply['kind'][];
 const ROLES = ['decide', 'try', 'probe'] as const;
 
 export function encodeRequest(out: Writer, request: Request): void {
   out.u8(REQUEST_KINDS.indexOf(request.kind));
   if (request.kind === 'status') return;
+  if (request.kind === 'find-reservations') return encodeFindReservations(out, request);
+  if (request.kind === 'read-ledger') return encodeReadLedger(out, request);
   out.u16(request.partition);
   out.f64(request.deadline);
   switch (request.kind) {
@@ -128,6 +142,8 @@ export function encodeRequest(out: Writer, request: Request): void {
 export function decodeRequest(input: Reader): Request {
   const kind = pick(REQUEST_KINDS, input.u8());
   if (kind === 'status') return { kind };
+  if (kind === 'find-reservations') return decodeFindReservations(input);
+  if (kind === 'read-ledger') return decodeReadLedger(input);
   const partition = input.u16();
   const deadline = input.f64();
   switch (kind) {
@@ -304,6 +320,13 @@ export function encodeReply(out: Writer, reply: Reply): void {
       return;
     case 'reservation':
       return encodeReservation(out, reply.reservation);
+    case 'found':
+      out.text(reply.next ?? '');
+      out.u16(reply.reservations.length);
+      for (const reservation of reply.reservations) encodeReservation(out, reservation);
+      return;
+    case 'entries':
+      return encodeEntries(out, reply);
     case 'outcome':
       out.u8(OUTCOMES.indexOf(reply.outcome));
       out.f64(reply.expiresAt);
@@ -346,6 +369,12 @@ export function decodeReply(input: Reader): Reply {
       return { kind, next: decodeOptional(input), levels: list(input.u16(), () => decodeLevel(input)) };
     case 'reservation':
       return { kind, reservation: decodeReservation(input) };
+    case 'found': {
+      const next = input.text() || undefined;
+      return { kind, next, reservations: list(input.u16(), () => decodeReservation(input)) };
+    }
+    case 'entries':
+      return decodeEntries(input);
     case 'outcome':
       return {
         kind,

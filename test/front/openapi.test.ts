@@ -112,6 +112,12 @@ test('shows integers as integers', () => {
     maximum: 2_147_483_647,
   });
   expect(schemas.Reserve).toMatchObject({ additionalProperties: false, required: ['lines'] });
+  expect(document.paths['/v1/reservations'].get.parameters.at(-1)).toMatchObject({
+    name: 'limit',
+    in: 'query',
+    required: false,
+    schema: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
+  });
 });
 
 test('promises the headers that callers rely on', () => {
@@ -121,6 +127,8 @@ test('promises the headers that callers rely on', () => {
   for (const status of ['200', '201']) expect(put.responses[status].headers.ETag).toMatchObject(required);
   const { post } = document.paths['/v1/reservations'];
   expect(post.responses['201'].headers.Location).toMatchObject(required);
+  const { get } = document.paths['/v1/reservations'];
+  expect(get.responses['200'].headers.Link).toMatchObject({ required: false });
   for (const { operation } of operations)
     if (operation.responses['503'])
       expect(operation.responses['503'].headers?.['Retry-After']).toMatchObject(required);
@@ -146,6 +154,7 @@ describe('tells the truth', () => {
       operationId: string,
       body?: unknown,
       headers?: Record<string, string>,
+      query = '',
     ): Promise<Json> => {
       const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
       const { method, path } = operations.find(({ operation }) => operation.operationId === operationId)!;
@@ -153,7 +162,7 @@ describe('tells the truth', () => {
         .replace('{sku}', 'MUG-BLUE')
         .replace('{location}', 'berlin')
         .replace('{id}', reservation);
-      const response = await fetch(server.url + filled, {
+      const response = await fetch(server.url + filled + query, {
         method: method.toUpperCase(),
         headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
         body: text,
@@ -170,6 +179,7 @@ describe('tells the truth', () => {
     };
 
     await call('getStock');
+    await call('readLedger', undefined, {}, '?limit=1');
     reservation = '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0001';
     await call('getReservation');
     await call('createReservation', examples('createReservation')[0]);
@@ -211,6 +221,10 @@ describe('tells the truth', () => {
     await call('importStock', 'sku,location,onHand\n');
     for (const accept of ['application/x-ndjson', 'text/csv', 'text/html'])
       await call('exportStock', undefined, { accept });
+    for (const operationId of ['findReservations', 'readLedger']) {
+      await call(operationId, undefined, {}, '?limit=1');
+      await call(operationId, undefined, {}, '?limit=0');
+    }
     for (const operationId of ['livez', 'readyz', 'listPartitions']) await call(operationId);
 
     expect([...answered].sort()).toEqual(
@@ -236,6 +250,11 @@ describe('tells the truth', () => {
         'reserveBatch 200',
         'reserveBatch 400',
         'reserveBatch 422',
+        'findReservations 200',
+        'findReservations 422',
+        'readLedger 200',
+        'readLedger 404',
+        'readLedger 422',
         'livez 200',
         'readyz 200',
         'listPartitions 200',

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { PROBLEMS } from '../../src/reservations/outcomes.ts';
-import { MODES, STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
+import { LEDGER_KINDS, MODES, STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
 import { MalformedFrame, Reader, Writer } from '../../src/wire/bytes.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../src/wire/codec.ts';
 import { OUTCOMES, type Reply, type Request } from '../../src/wire/messages.ts';
@@ -27,6 +27,7 @@ const refusals = fc.array(
 );
 
 const keys = fc.record({ hash: hex, fingerprint: hex, partition });
+const seq = fc.maxSafeNat();
 
 const requests: fc.Arbitrary<Request> = fc.oneof(
   fc.record({
@@ -121,6 +122,23 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     expiresInMs: fc.nat(2_592_000_000),
     key: optional(keys),
   }),
+  fc.record({
+    kind: fc.constant('find-reservations' as const),
+    deadline: time,
+    reference: optional(key),
+    status: optional(fc.constantFrom(...STATUSES)),
+    sku: optional(key),
+    below: optional(id),
+    limit: fc.nat(100),
+  }),
+  fc.record({
+    kind: fc.constant('read-ledger' as const),
+    deadline: time,
+    sku: key,
+    location: optional(key),
+    from: optional(fc.array(seq, { minLength: 1, maxLength: 50 })),
+    limit: fc.nat(1000),
+  }),
   fc.constant({ kind: 'status' as const }),
 );
 
@@ -135,6 +153,27 @@ const level = fc.record({
   backorderLimit: fc.nat(2_147_483_647),
   version: fc.nat(4_294_967_295),
   updatedAt: time,
+});
+
+const reservation = fc.record({
+  id,
+  status: fc.constantFrom(...STATUSES),
+  createdAt: time,
+  expiresAt: time,
+  closedAt: optional(time),
+  reference: optional(key),
+  lines,
+});
+const entry = fc.record({
+  seq,
+  location: key,
+  kind: fc.constantFrom(...LEDGER_KINDS),
+  onHandDelta: fc.maxSafeInteger(),
+  reservedDelta: fc.maxSafeInteger(),
+  reservation: optional(id),
+  reason: optional(key),
+  reference: optional(key),
+  at: time,
 });
 
 const replies: fc.Arbitrary<Reply> = fc.oneof(
@@ -161,15 +200,17 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant('reservation' as const),
-    reservation: fc.record({
-      id,
-      status: fc.constantFrom(...STATUSES),
-      createdAt: time,
-      expiresAt: time,
-      closedAt: optional(time),
-      reference: optional(key),
-      lines,
-    }),
+    reservation,
+  }),
+  fc.record({
+    kind: fc.constant('found' as const),
+    reservations: fc.array(reservation, { maxLength: 5 }),
+    next: optional(id),
+  }),
+  fc.record({
+    kind: fc.constant('entries' as const),
+    entries: fc.array(entry, { maxLength: 20 }),
+    next: optional(fc.array(seq, { minLength: 1, maxLength: 50 })),
   }),
   fc.record({
     kind: fc.constant('outcome' as const),
