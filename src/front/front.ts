@@ -5,7 +5,7 @@
  */
 import { Elysia } from 'elysia';
 import { systemClock } from '../clock.ts';
-import { IDLE_CONNECTION_SECONDS } from '../limits.ts';
+import { BATCH_LINES_IN_FLIGHT_MAX, BULK_CALLS_MAX, IDLE_CONNECTION_SECONDS } from '../limits.ts';
 import { reportMetrics } from '../observability/metrics.ts';
 import type { FrontSpec, ProcessMetrics, Running } from '../process.ts';
 import { ReservationIds } from '../reservations/id.ts';
@@ -15,6 +15,7 @@ import { Bodies } from './body.ts';
 import type { FrontContext } from './context.ts';
 import { Deadlines } from './deadlines.ts';
 import { fallback } from './fallback.ts';
+import { Gate } from './gate.ts';
 import { watchPending } from './http-metrics.ts';
 import { Observer } from './observe.ts';
 import { openApiOf } from './openapi.ts';
@@ -36,6 +37,7 @@ export async function startFront(
   const clock = systemClock;
   const deadlines = new Deadlines(clock);
   const backends = new Backends(spec.map, deadlines, clock);
+  const draining = new AbortController();
   const close = (): void => {
     backends.close();
     deadlines.close();
@@ -45,12 +47,17 @@ export async function startFront(
       backends,
       bodies: new Bodies(deadlines, clock),
       clock,
+      deadlines,
       ids: new ReservationIds(),
+      bulkCalls: new Gate(BULK_CALLS_MAX),
+      batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
+      draining: draining.signal,
       gather,
     });
     listen(app, spec);
     return {
       async drain() {
+        draining.abort();
         await app.stop();
         close();
       },

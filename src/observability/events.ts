@@ -39,6 +39,8 @@ export interface Events {
   'commit.failed': { reason: string };
   /** The database takes commits again. */
   'commit.resumed': { after: string | undefined };
+  /** The database did not answer a search; another worker is asked. */
+  'search.failed': { reason: string };
   /** Bytes came that no front or worker sends. */
   'link.malformed': { worker: number; reason: string };
   'link.failed': { reason: string; stack: string | undefined };
@@ -51,6 +53,8 @@ export interface Events {
   // A request.
   /** A defect met it; it was answered with 500. */
   'request.failed': OfRequest & { error: unknown };
+  /** The same for one reservation of a batch; the others go on. */
+  'reservation.failed': { requestId: string; error: unknown };
   /** One line a request, at level debug. */
   'request.served': OfRequest & { route: string; status: number; durationMs: number };
 }

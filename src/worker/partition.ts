@@ -14,6 +14,7 @@ import type {
   ConfirmRequest,
   ExtendRequest,
   HoldRequest,
+  ImportLevelsRequest,
   PutLevelRequest,
   Reply,
   SettleRequest,
@@ -25,7 +26,7 @@ import { extend } from './decide-extend.ts';
 import { hold } from './decide-hold.ts';
 import { rehold } from './decide-rehold.ts';
 import { ask, asked, cameDue, settle } from './decide-settle.ts';
-import { adjust, putLevel } from './decide-stock.ts';
+import { adjust, importLevels, putLevel } from './decide-stock.ts';
 import { mayBeSentAgain, remember, rememberedOf, replay } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import { type OwnCommand, PartitionState, type Turn } from './state.ts';
@@ -33,7 +34,14 @@ import { type OwnCommand, PartitionState, type Turn } from './state.ts';
 /** What may have an Idempotency-Key. */
 type KeyedCommand = HoldRequest | AdjustRequest | CancelRequest | ConfirmRequest | ExtendRequest;
 
-export type CallerCommand = (KeyedCommand | PutLevelRequest | AskRequest | SettleRequest) & Traceable;
+export type CallerCommand = (
+  | KeyedCommand
+  | PutLevelRequest
+  | ImportLevelsRequest
+  | AskRequest
+  | SettleRequest
+) &
+  Traceable;
 
 export class Partition extends PartitionState {
   /** Whether something is due; it stays due until it is decided. */
@@ -84,6 +92,8 @@ export class Partition extends PartitionState {
         return putLevel(this, turn, command, answer);
       case 'adjust':
         return adjust(this, turn, command, answer);
+      case 'import-levels':
+        return importLevels(this, turn, command, answer);
       case 'cancel':
       case 'confirm':
         return close(this, turn, command, answer);

@@ -3,7 +3,7 @@
  * an event marks the decision; and beneath it one for the commit that it waited for. A commit has many commands:
  * each traced one gets a span of it.
  */
-import { type Span, startSpan } from '../observability/spans.ts';
+import { type Attributes, type Span, startSpan } from '../observability/spans.ts';
 import { type TraceContext, traceparentOf } from '../observability/trace-context.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Request } from '../wire/messages.ts';
@@ -12,7 +12,8 @@ import type { OwnCommand } from './state.ts';
 
 /** Begins the command's span; what is beneath it finds it in the request. @returns what ends it with the answer */
 export function follow(request: Exclude<Request, { kind: 'status' }>, answer: Answer): Answer {
-  const attributes = { 'holdfast.partition': request.partition };
+  const attributes: Attributes = {};
+  if ('partition' in request) attributes['holdfast.partition'] = request.partition;
   const span = startSpan(request.kind, 'server', request.trace, attributes);
   if (span === undefined) return answer;
   request.trace = span;
