@@ -72,6 +72,8 @@ export const ASK_HOME_AFTER_MS = 15_000;
 export const TOMBSTONE_MS = 60_000;
 /** Resolution of the expiry wheel. */
 export const WHEEL_TICK_MS = 64;
+/** How long after a decision a participant may still not have heard of it before `verify` mentions it. */
+export const VERIFY_GRACE_MS = 60_000;
 
 function relate(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`limits.ts: ${relation}`);
@@ -92,4 +94,5 @@ relate(
 );
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
+relate(VERIFY_GRACE_MS > 2 * ASK_HOME_AFTER_MS, 'what verify mentions, a participant has asked about');
 relate(TOMBSTONE_MS > 2 * REQUEST_DEADLINE_MS, 'a tombstone outlives every command that it must refuse');
