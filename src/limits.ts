@@ -72,6 +72,13 @@ export const ASK_HOME_AFTER_MS = 15_000;
 export const TOMBSTONE_MS = 60_000;
 /** Resolution of the expiry wheel. */
 export const WHEEL_TICK_MS = 64;
+/** How long a home's word that a reservation never happened stays in the database, where memory no longer has it. */
+export const NEVER_KEPT_MS = 3_600_000;
+/** Rows that one statement deletes because they are old; small, so that no commit waits for its disk or its locks. */
+export const PRUNE_ROWS_MAX = 1000;
+/** How long a worker waits after each such statement, and after it has been through all of its partitions. */
+export const PRUNE_PAUSE_MS = 25;
+export const PRUNE_EVERY_MS = 60_000;
 /** How long after a decision a participant may still not have heard of it before `verify` mentions it. */
 export const VERIFY_GRACE_MS = 60_000;
 
@@ -95,4 +102,5 @@ relate(
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
 relate(VERIFY_GRACE_MS > 2 * ASK_HOME_AFTER_MS, 'what verify mentions, a participant has asked about');
+relate(NEVER_KEPT_MS > 2 * TOMBSTONE_MS, 'what a start must know of is not deleted');
 relate(TOMBSTONE_MS > 2 * REQUEST_DEADLINE_MS, 'a tombstone outlives every command that it must refuse');

@@ -12,7 +12,7 @@ import { COMMIT_LANES, READS_AT_ONCE, WHEEL_TICK_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
-import { Connections, failureText, openDatabase } from '../storage/database.ts';
+import { Connections, failureText, openDatabase, openLane } from '../storage/database.ts';
 import { findReservation } from '../storage/find-reservation.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
 import { ping } from '../storage/ping.ts';
@@ -24,6 +24,7 @@ import { getLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
+import { Pruner } from './pruner.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
 import { Locations } from './snapshot.ts';
@@ -135,6 +136,13 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   serving = true;
   for (const { participant, id, decision } of unsettled) void peers.settle([participant], id, decision);
   void pulse.beat();
+  const pruner = new Pruner(
+    new Connections(() => openLane(spec.database, `${name} prune`)),
+    [...actors.keys()],
+    spec.retention,
+    clock,
+  );
+  void pruner.run();
   const ticking = setInterval(() => {
     const now = clock.now();
     for (const actor of actors.values()) actor.wake(now);
@@ -150,11 +158,12 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       draining = true;
       clearInterval(ticking);
       pulse.stop();
+      const pruned = pruner.stop();
       await Promise.all(lanes.map((lane) => lane.drained()));
       for (const lane of lanes) lane.close();
       peers.close();
       server.stop();
-      await Promise.all([...stores.map((store) => store.close()), reader.close()]);
+      await Promise.all([...stores.map((store) => store.close()), reader.close(), pruned]);
     },
   };
 }
