@@ -39,9 +39,10 @@ export const heldBy = (columns: 'partition, level' | 'partition, id, level'): st
        from unnest(r.lines) with ordinality u (value, n) group by (n - 1) / 3) l
    where r.status = 'held' group by ${columns})`;
 
-/** No reservation made before a partition's ledger was last cut has a greater id there. */
+/** No reservation made before a partition's ledger was last cut has a greater id there; a minute more for clocks. */
 export const FIRST_ID = `
-  (lpad(to_hex((extract(epoch from greatest(p.pruned_at, 'epoch')) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid`;
+  (lpad(to_hex((extract(epoch from greatest(p.pruned_at + interval '1 minute', 'epoch')) * 1000)::bigint), 12, '0')
+   || repeat('0', 20))::uuid`;
 
 /** Behind every entry of the ledger. */
 const ENDLESS = '9223372036854775807';

@@ -9,6 +9,7 @@
  * Nothing is deleted and no entry is changed: gaps, links within the history, and reservations that contradict
  * each other stay as they are.
  */
+import { LOCK_WAIT_MS } from '../limits.ts';
 import { FIRST_ID, heldBy, MOVEMENTS, WHOLE_TABLES } from './book-rules.ts';
 import { Fenced, type Sql } from './database.ts';
 import { takePartitions } from './take-partitions.ts';
@@ -93,6 +94,8 @@ export async function countCorrections(sql: Sql): Promise<number> {
  * @throws Fenced where a server has taken partitions meanwhile; nothing was written
  */
 export async function correctBooks(sql: Sql): Promise<number> {
+  // Whoever keeps a row for longer than a commit does is not waited for.
+  await sql.unsafe(`set lock_timeout = ${LOCK_WAIT_MS}`);
   const partitions = await sql<{ partition: number }[]>`select partition from holdfast.partition`;
   const epoch = await takePartitions(
     sql,

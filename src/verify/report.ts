@@ -29,7 +29,8 @@ export class Report implements BooksReader {
   }
 }
 
-function count(number: number, one: string): string {
+/** As in `1 entry`, `2,000 entries`. */
+export function count(number: number, one: string): string {
   const many = one.endsWith('y') ? `${one.slice(0, -1)}ies` : `${one}s`;
   return `${number.toLocaleString('en')} ${number === 1 ? one : many}`;
 }

@@ -20,13 +20,11 @@ import { DatabaseRefused, requireAnswer, requireMigrated } from '../storage/migr
 import { type BorrowedDatabase, borrowDatabase } from '../supervisor/borrowed-database.ts';
 import { DataFolder } from '../supervisor/data-folder.ts';
 import { StartRefused } from '../supervisor/refusal.ts';
-import { Report } from './report.ts';
+import { count, Report } from './report.ts';
 
 const BALANCED = 0;
 const NOT_BALANCED = 1;
 const NOT_RUN = 2;
-
-const STOP_IT = 'stop it before verify --repair';
 
 /** Why there is no result; the message is one line for an operator. */
 class VerifyRefused extends Error {}
@@ -74,16 +72,12 @@ function reasonOf(error: unknown): string {
 
 async function run(options: Options, settings: Settings, signal: AbortSignal): Promise<number> {
   const { databaseUrl: url, dataDir } = settings;
-  const borrowed = url === undefined ? await borrowDatabase(dataDir, signal) : fromUrl(url, dataDir);
+  const borrowed = url === undefined ? await borrowDatabase(dataDir, signal) : ofUrl(url);
   const sql = openDatabase(borrowed.database, 'verify');
   try {
     await requireAnswer(sql, borrowed.database);
     await requireMigrated(sql, borrowed.database);
-    if (options.repair) {
-      if (borrowed.served)
-        throw new VerifyRefused(`a server runs on the data folder ${resolve(dataDir)}; ${STOP_IT}`);
-      if ((await workersOf(sql)) > 0) throw new VerifyRefused(`a server runs on the database; ${STOP_IT}`);
-    }
+    if (options.repair) await requireNoServer(sql, settings, borrowed.served);
     console.log(`the books of ${url === undefined ? resolve(dataDir) : databasePlace(url)}\n`);
     if (await check(sql, signal)) return BALANCED;
     return options.repair ? await repair(sql, options, signal) : NOT_BALANCED;
@@ -93,8 +87,17 @@ async function run(options: Options, settings: Settings, signal: AbortSignal): P
   }
 }
 
-function fromUrl(url: string, dataDir: string): BorrowedDatabase {
-  return { database: { url }, served: DataFolder.isHeld(dataDir), async giveBack() {} };
+function ofUrl(url: string): BorrowedDatabase {
+  return { database: { url }, served: false, async giveBack() {} };
+}
+
+async function requireNoServer(sql: Sql, { databaseUrl, dataDir }: Settings, served: boolean): Promise<void> {
+  const stopIt = 'stop it before verify --repair';
+  // A folder that was locked for this command is not asked: it would say that somebody has it.
+  if (served || (databaseUrl !== undefined && DataFolder.isHeld(dataDir))) {
+    throw new VerifyRefused(`a server runs on the data folder ${resolve(dataDir)}; ${stopIt}`);
+  }
+  if ((await workersOf(sql)) > 0) throw new VerifyRefused(`a server runs on the database; ${stopIt}`);
 }
 
 /** @returns whether the books balance */
@@ -112,7 +115,7 @@ async function repair(sql: Sql, { yes }: Options, signal: AbortSignal): Promise<
     console.log('\nnone of this can be corrected by an entry of the ledger');
     return NOT_BALANCED;
   }
-  const question = `\nwrite ${corrections.toLocaleString('en')} corrections? yes/no `;
+  const question = `\nwrite ${count(corrections, 'correction')}? yes/no `;
   if (!yes && (await ask(question, signal)) !== 'yes') {
     signal.throwIfAborted();
     console.log('nothing was written');
@@ -122,7 +125,7 @@ async function repair(sql: Sql, { yes }: Options, signal: AbortSignal): Promise<
     if (!(error instanceof Fenced)) throw error;
     throw new VerifyRefused('a server has been started meanwhile; nothing was written');
   });
-  console.log(`\n${written.toLocaleString('en')} corrections written; the books now\n`);
+  console.log(`\n${count(written, 'correction')} written; the books now\n`);
   if (await check(sql, signal)) return BALANCED;
   console.log('what is left cannot be corrected by an entry of the ledger');
   return NOT_BALANCED;

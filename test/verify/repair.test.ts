@@ -97,14 +97,14 @@ test('it asks, and writes only after a yes', async () => {
   await forge(`update holdfast.stock_level set on_hand = on_hand - 7 where sku = '${first}'`);
   const no = await repairAtTerminal('no\n');
   expect(no.output).toContain(`"${first}" at "berlin"`);
-  expect(no.output).toEndWith('\nwrite 1 corrections? yes/no no\nnothing was written\n');
+  expect(no.output).toEndWith('\nwrite 1 correction? yes/no no\nnothing was written\n');
   expect(no.code).toBe(1);
   // Ctrl-C, and Ctrl-D.
   expect((await repairAtTerminal('\u0003')).code).toBe(2);
   expect((await repairAtTerminal('\u0004')).code).toBe(1);
   expect((await verify(home)).code).toBe(1);
   const yes = await repairAtTerminal('yes\n');
-  expect(yes.output).toContain('\n1 corrections written; the books now\n');
+  expect(yes.output).toContain('\n1 correction written; the books now\n');
   expect(yes.output).toEndWith('\nthe books balance\n');
   expect(yes.code).toBe(0);
   const [entry, level] = await withDatabase(async (sql) => [
