@@ -105,7 +105,10 @@ async function notThere(
   const now = await read(context, home);
   if (now instanceof Response) return now;
   if (now.status === 'confirmed' && key === undefined) return ok(renderReservation(now));
-  return problem(...refusalOf({ kind: 'refused', lines: withSkus(refused, now.lines) }));
+  // A line that was not sold in the end is not there to be named.
+  const named = refused.filter(({ line }) => now.lines.some((one) => one.line === line));
+  if (named.length === 0) return problem('insufficient-stock');
+  return problem(...refusalOf({ kind: 'refused', lines: withSkus(named, now.lines) }));
 }
 
 async function read({ backends }: FrontContext, home: ToHome): Promise<Reservation | Response> {
