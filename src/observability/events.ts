@@ -18,6 +18,8 @@ export interface Events {
   /** What did not stop in time was ended by force. */
   'stop.killed': { reason: string };
   'processes.not-written': { error: unknown };
+  /** A defect of verify. */
+  'verify.failed': { error: unknown };
 
   // The embedded database.
   'postgres.died': { reason: string; restartInMs: number };
@@ -39,6 +41,10 @@ export interface Events {
   'commit.failed': { reason: string };
   /** The database takes commits again. */
   'commit.resumed': { after: string | undefined };
+  /** What retention has deleted, since the last time. */
+  'prune.done': { keys: number; entries: number; reservations: number };
+  /** It is tried again. */
+  'prune.failed': { reason: string };
   /** The database did not answer a search; another worker is asked. */
   'search.failed': { reason: string };
   /** Bytes came that no front or worker sends. */

@@ -12,6 +12,7 @@ import type { Host } from '../../src/worker/state.ts';
 import { startPostgres, type TestDatabase } from '../helpers/postgres.ts';
 
 const TRACED = 20;
+const KEYS_MS = 86_400_000;
 let database: TestDatabase;
 let sql: Sql;
 
@@ -27,7 +28,7 @@ afterAll(async () => {
 
 test('commits with and without a trace write the same, and only those without are prepared', async () => {
   const partition = new Partition(0, new Locations(), {} as Host, systemClock.now());
-  const { epoch } = await recover(sql, [partition], systemClock);
+  const { epoch } = await recover(sql, [partition], systemClock, KEYS_MS);
   let commitSeq = 0;
   const commit = async (traceparent?: string): Promise<void> => {
     const batch = new Batch(++commitSeq, systemClock.now());
