@@ -112,6 +112,11 @@ export class Reader {
     return from;
   }
 
+  /** What `u8` will read. */
+  peekU8(): number {
+    if (this.at === this.end) throw new MalformedFrame('a frame without a message');
+    return this.bytes[this.at];
+  }
   u8(): number {
     return this.bytes[this.take(1)];
   }

@@ -39,7 +39,6 @@ import {
   encodeFindReservations,
   encodeReadLedger,
 } from './search-codec.ts';
-import { decodeTrace, encodeKind, kindOf } from './traced.ts';
 
 const REQUEST_KINDS = [
   'hold',
@@ -80,7 +79,7 @@ const REPLY_KINDS = [
 const ROLES = ['decide', 'try', 'probe'] as const;
 
 export function encodeRequest(out: Writer, request: Request): void {
-  encodeKind(out, REQUEST_KINDS.indexOf(request.kind), request.trace);
+  out.u8(REQUEST_KINDS.indexOf(request.kind));
   if (request.kind === 'status') return;
   if (request.kind === 'find-reservations') return encodeFindReservations(out, request);
   if (request.kind === 'read-ledger') return encodeReadLedger(out, request);
@@ -141,14 +140,7 @@ export function encodeRequest(out: Writer, request: Request): void {
 }
 
 export function decodeRequest(input: Reader): Request {
-  const first = input.u8();
-  const trace = decodeTrace(input, first);
-  const request = decodeFields(input, pick(REQUEST_KINDS, kindOf(first)));
-  if (trace !== undefined) request.trace = trace;
-  return request;
-}
-
-function decodeFields(input: Reader, kind: Request['kind']): Request {
+  const kind = pick(REQUEST_KINDS, input.u8());
   if (kind === 'status') return { kind };
   if (kind === 'find-reservations') return decodeFindReservations(input);
   if (kind === 'read-ledger') return decodeReadLedger(input);

@@ -8,9 +8,10 @@
 import { LINK_REQUESTS_MAX } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import { MalformedFrame, Reader } from './bytes.ts';
-import { decodeReply, decodeRequest, encodeReply, encodeRequest } from './codec.ts';
+import { decodeReply, encodeReply } from './codec.ts';
 import { FrameDecoder, Outbox } from './frames.ts';
 import type { Reply, Request } from './messages.ts';
+import { decodeTraced, encodeTraced } from './traced.ts';
 
 const RECONNECT_MS_MIN = 10;
 const RECONNECT_MS_MAX = 250;
@@ -79,7 +80,7 @@ class UnixLink implements Link {
   private send(request: Request, unanswered: Unanswered): void {
     this.lastId = (this.lastId + 1) >>> 0;
     this.unanswered.set(this.lastId, unanswered);
-    this.outbox!.put(this.lastId, (writer) => encodeRequest(writer, request));
+    this.outbox!.put(this.lastId, (writer) => encodeTraced(writer, request));
   }
 
   private dial(): void {
@@ -151,7 +152,7 @@ export function listen(
       data(socket, chunk) {
         const { decoder, outbox } = socket.data;
         const onFrame = (id: number, bytes: Uint8Array, start: number, end: number): void => {
-          const request = decodeRequest(reader.open(bytes, start, end));
+          const request = decodeTraced(reader.open(bytes, start, end));
           reader.close();
           if (outbox.full) return outbox.put(id, (writer) => encodeReply(writer, OVERLOADED));
           onRequest(request, (reply) => outbox.put(id, (writer) => encodeReply(writer, reply)));

@@ -1,29 +1,33 @@
 /**
- * A request's first byte is its kind. The highest bit of it says that a trace follows, which the request is part of: a
- * request that is part of none has not a byte for it.
+ * A request that is part of a trace has the trace before it, behind a byte that no request begins with. One that is
+ * part of none has not a byte for it.
  */
-import type { TraceContext } from '../observability/trace-context.ts';
 import type { Reader, Writer } from './bytes.ts';
+import { decodeRequest, encodeRequest } from './codec.ts';
+import type { Request } from './messages.ts';
 
-const TRACED = 0x80;
+/** The kinds of requests are below it. */
+const TRACED = 255;
 const TRACE_ID_BYTES = 16;
 const SPAN_ID_BYTES = 8;
 
-export function encodeKind(out: Writer, kind: number, trace: TraceContext | undefined): void {
-  if (trace === undefined) return out.u8(kind);
-  out.u8(kind | TRACED);
-  out.raw(Buffer.from(trace.traceId + trace.spanId, 'hex'));
+export function encodeTraced(out: Writer, request: Request): void {
+  const { trace } = request;
+  if (trace !== undefined) {
+    out.u8(TRACED);
+    out.raw(Buffer.from(trace.traceId + trace.spanId, 'hex'));
+  }
+  encodeRequest(out, request);
 }
 
-export function kindOf(first: number): number {
-  return first & ~TRACED;
-}
-
-/** Reads the trace, if the first byte says that there is one. */
-export function decodeTrace(input: Reader, first: number): TraceContext | undefined {
-  if ((first & TRACED) === 0) return undefined;
+export function decodeTraced(input: Reader): Request {
+  if (input.peekU8() !== TRACED) return decodeRequest(input);
+  input.u8();
   const traceId = hex(input.raw(TRACE_ID_BYTES));
-  return { traceId, spanId: hex(input.raw(SPAN_ID_BYTES)), sampled: true };
+  const spanId = hex(input.raw(SPAN_ID_BYTES));
+  const request = decodeRequest(input);
+  request.trace = { traceId, spanId, sampled: true };
+  return request;
 }
 
 function hex(bytes: Uint8Array): string {

@@ -5,6 +5,7 @@ import { LEDGER_KINDS, MODES, STATUSES, STRATEGIES } from '../../src/reservation
 import { MalformedFrame, Reader, Writer } from '../../src/wire/bytes.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../src/wire/codec.ts';
 import { OUTCOMES, type Reply, type Request } from '../../src/wire/messages.ts';
+import { decodeTraced, encodeTraced } from '../../src/wire/traced.ts';
 
 const id = fc.uuid({ version: 7 });
 const time = fc.integer({ min: 1, max: 4e12 });
@@ -259,10 +260,13 @@ test('a trace costs a request its ids, and one without a trace nothing', () => {
     fc.string({ minLength: length, maxLength: length, unit: fc.constantFrom(...'0123456789abcdef') });
   const trace = fc.record({ traceId: digits(32), spanId: digits(16), sampled: fc.constant(true) });
   fc.assert(
-    fc.property(requests, trace, (request, trace) => {
-      const traced = bytesOf(encodeRequest, { ...request, trace });
-      expect(read(decodeRequest, traced)).toEqual({ ...request, trace });
-      expect(traced.length).toBe(bytesOf(encodeRequest, request).length + 24);
+    fc.property(requests, trace, fc.nat(10_000), (request, trace, cut) => {
+      const traced = bytesOf(encodeTraced, { ...request, trace });
+      expect(read(decodeTraced, traced)).toEqual({ ...request, trace });
+      expect(traced.length).toBe(bytesOf(encodeRequest, request).length + 25);
+      expect(bytesOf(encodeTraced, request)).toEqual(bytesOf(encodeRequest, request));
+      expect(read(decodeTraced, bytesOf(encodeTraced, request))).toEqual(request);
+      expect(() => read(decodeTraced, traced.slice(0, cut % traced.length))).toThrow(MalformedFrame);
     }),
   );
 });
@@ -279,7 +283,7 @@ test('any bytes are a request or a MalformedFrame, nothing else', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
       try {
-        read(decodeRequest, bytes);
+        read(decodeTraced, bytes);
       } catch (error) {
         expect(error).toBeInstanceOf(MalformedFrame);
       }
