@@ -1,5 +1,5 @@
 /**
- * What surrounds every call: its request id, its figures, its place in a trace, and the end of a defect that a
+ * What surrounds every call: its request id, its metrics, its place in a trace, and the end of a defect that a
  * handler let through. A call that is registered through here can't forget any of it.
  *
  * A request that nobody traces pays for two header lookups, a context of its own and a few additions.

@@ -152,6 +152,13 @@ test('every alert says what it is, how bad, and what to do', () => {
   expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
 });
 
+test('the README names only what there is', () => {
+  const readme = readFileSync(join(REPOSITORY, 'README.md'), 'utf8');
+  const named = [...readme.matchAll(/`((?:holdfast|process)_[a-z_]+)`/g)].map(([, metric]) => metric);
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((metric) => familyOf(metric) === undefined && !families.has(metric))).toEqual([]);
+});
+
 test('the dashboard shows every metric', () => {
   const shown = new Set(ofDashboard.flatMap(({ expression }) => namesIn(expression).metrics.map(familyOf)));
   const missing = [...families.values()].filter((family) => !shown.has(family));
