@@ -25,7 +25,7 @@ const FIGURES: Record<string, string[]> = {
   growth: ['holdfast', 'holdfast, large'],
 };
 const SHORT = ['--rounds', '1', '--seconds', '0.2', '--connections', '8'];
-const SMALL = ['--levels', '3000', '--held', '2000', '--burst', '500'];
+const SMALL = ['--levels', '20000', '--held', '20000', '--burst', '500'];
 
 let folder: string;
 beforeEach(() => {
