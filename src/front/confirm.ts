@@ -12,7 +12,7 @@ import type { FrontContext } from './context.ts';
 import { askWith, type KeyInUse, once } from './idempotency.ts';
 import { invalid, problem } from './problems.ts';
 import { ok, renderReservation } from './render.ts';
-import { atHome, noReservation, refusal, type ToHome } from './reservations.ts';
+import { atHome, noReservation, refusalOf, type ToHome } from './reservations.ts';
 import { reserve } from './reserve.ts';
 import * as schemas from './schemas.ts';
 import { shown, validator } from './validate.ts';
@@ -39,11 +39,13 @@ async function confirm(
 ): Promise<Response> {
   let sold: Sold | undefined;
   if (body.lines !== undefined) {
-    const found = await read(context, home);
-    if (found instanceof Response) return found;
-    // The lines of a confirmed one are those that were sold, and say nothing of what was held.
-    if (found.status !== 'confirmed') {
-      const parts = partsOf(found, body.lines);
+    const found = await context.backends.ask({ kind: 'get-reservation', ...home });
+    const isUnknown = found.kind === 'problem' && found.code === 'unknown-reservation';
+    if (found.kind !== 'reservation' && !isUnknown) return noReservation(found, home.id, 'reads');
+    // The lines of a confirmed one are those that were sold, and say nothing of what was held. Of one that there is not
+    // the home says so, and remembers it with the key.
+    if (found.kind === 'reservation' && found.reservation.status !== 'confirmed') {
+      const parts = partsOf(found.reservation, body.lines);
       if (parts instanceof Response) return parts;
       sold = parts;
     }
@@ -84,7 +86,7 @@ async function rehold(
       const now = await read(context, home);
       return !(now instanceof Response) && now.status === 'confirmed'
         ? ok(renderReservation(now))
-        : refusal(verdict.lines);
+        : problem(...refusalOf(verdict));
     }
     case 'problem':
       return problem(verdict.code);

@@ -13,6 +13,8 @@ import { Keys } from './keys.ts';
 interface Waiting {
   /** When the front that has the key must have released it, in milliseconds. */
   deadline: number;
+  /** The key has not been used before. */
+  fresh: boolean;
   next: { request: ClaimRequest; answer: Answer }[];
 }
 
@@ -30,15 +32,17 @@ export class Claims {
     // One that lasts beyond its deadline has a front that is gone.
     if (before !== undefined && before.deadline > now) return void before.next.push({ request, answer });
     if (known === 'none') this.keys.add(hash, fingerprint, now);
-    this.underWay.set(hash, { deadline: request.deadline, next: before?.next ?? [] });
+    const fresh = known === 'none' || before?.fresh === true;
+    this.underWay.set(hash, { deadline: request.deadline, fresh, next: before?.next ?? [] });
     answer({ kind: 'claimed', known: known === 'same' });
   }
 
   release({ key: { hash }, used }: ReleaseRequest, now: number): void {
-    const waiting = this.underWay.get(hash)?.next ?? [];
+    const claim = this.underWay.get(hash);
+    if (claim === undefined) return;
     this.underWay.delete(hash);
-    if (!used) this.keys.remove(hash);
-    for (const { request, answer } of waiting) this.claim(request, now, answer);
+    if (!used && claim.fresh) this.keys.remove(hash);
+    for (const { request, answer } of claim.next) this.claim(request, now, answer);
   }
 
   /** Looks at up to `most` keys for those used before `before`, and lets those go on that wait for a front that is gone. */

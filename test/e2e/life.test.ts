@@ -316,6 +316,19 @@ test('adjustments receive, write off, and refuse what cannot be', async () => {
   ]);
 });
 
+test('backorders that were sold are made up for by what comes in', async () => {
+  const [sku] = await stocked(1, 0);
+  const path = `/v1/stock/${sku}/berlin`;
+  expect((await shop.call('PUT', path, { onHand: 0, backorderLimit: 5 })).status).toBe(200);
+  const { id } = await held([sku], 3);
+  await shop.confirm(id);
+  expect(books([await shop.level(sku, 'berlin')])).toEqual([[-3, 0]]);
+  const received = await shop.adjust(sku, 'berlin', { delta: 2, reason: 'received' });
+  expect([received.status, received.body.onHand, received.body.available]).toEqual([200, -1, 4]);
+  expect((await shop.adjust(sku, 'berlin', { delta: -1, reason: 'lost' })).code).toBe('stock-below-zero');
+  expect((await shop.put(sku, 'berlin', 4)).body.available).toBe(9);
+});
+
 test('what is not there', async () => {
   for (const answer of [
     await shop.confirm(ID),

@@ -87,8 +87,23 @@ test('one request with a key goes on at a time; who waits longer than its caller
   expect(answers.fourth).toBeUndefined();
   claims.sweep(301, 0, 10);
   expect(answers.fourth).toEqual({ kind: 'claimed', known: true });
-  // Without an effect, the key is free for another payload.
+  // What had no effect leaves the key to whom it belonged before,
   release(false, 302);
-  claim('free', 1000, 303, other);
+  claim('other again', 1000, 302, other);
+  expect(answers['other again']).toEqual({ kind: 'problem', code: 'idempotency-key-reused' });
+});
+
+test('a key whose only request had no effect is free for another payload', () => {
+  const claims = new Claims();
+  const key = { hash: hex(1), fingerprint: hex(2), partition: 0 };
+  const other = { ...key, fingerprint: hex(3) };
+  const answers: Record<string, Reply> = {};
+  const claim = (name: string, with_: typeof key): void =>
+    claims.claim({ kind: 'claim', partition: 0, deadline: 1000, key: with_ }, 0, (reply) => {
+      answers[name] = reply;
+    });
+  claim('first', key);
+  claims.release({ kind: 'release', partition: 0, deadline: 1000, key, used: false }, 1);
+  claim('free', other);
   expect(answers.free).toEqual({ kind: 'claimed', known: false });
 });
