@@ -13,8 +13,7 @@ import type { Server } from '../servers.ts';
 import { AROUND_A_RUN_SECONDS, type Session } from '../session.ts';
 import type { Workload } from '../workloads.ts';
 
-/** The part of the peak that the target is about comes last. */
-const PARTS = [0.25, 0.75, 0.5];
+const PARTS = [0.25, 0.5, 0.75];
 /** Enough that none is waited for while the server keeps up. */
 export const OPEN_CONNECTIONS = 256;
 export const HALF = '1/2 of the peak';

@@ -79,7 +79,9 @@ function not2xx({ otherStatuses, lost, generator }: OfLoad): string {
 function notes(rows: Row[]): string[] {
   const said: string[] = [];
   if (rows.some((row) => markOf(row).includes('*')))
-    said.push('* the load generator used all that it may: the server may be able to do more');
+    said.push(
+      '* the load generator used all that it may: the server may be able to do more (wrk, if it is installed, takes over from autocannon)',
+    );
   const others = Math.max(0, ...rows.map(({ load }) => load?.othersShare ?? 0));
   if (others > OTHERS_LIMIT)
     said.push(
