@@ -119,6 +119,12 @@ export const IDLE_CONNECTION_SECONDS = 65;
 export const ASK_HOME_AFTER_MS = 15_000;
 /** How long a home remembers that a reservation never happened. */
 export const TOMBSTONE_MS = 60_000;
+/** Allocations that can be taken again after their reservation has expired. */
+export const REHOLD_ALLOCATIONS_MAX = 10_000;
+/** How long an Idempotency-Key stays claimed by a front that does not release it: longer than any request takes. */
+export const CLAIM_MS = 30_000;
+/** Idempotency-Keys that a partition remembers; beyond it, requests with new keys are refused. */
+export const KEYS_PER_PARTITION_MAX = 4_194_304;
 /** How long units are held that are to be sold at once: longer than a request may take. */
 export const REHOLD_MS = 60_000;
 /** How long an Idempotency-Key is remembered, unless HOLDFAST_KEY_HOURS says otherwise. */
@@ -190,6 +196,12 @@ relate(
   'a connection outlives the answer that it waits for',
 );
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
+relate(REHOLD_ALLOCATIONS_MAX <= 65_535, 'a line of a rehold fits u16');
+relate(
+  REHOLD_ALLOCATIONS_MAX * (2 * KEY_BYTES_MAX + 16) < FRAME_BYTES_MAX,
+  'everything that is taken again fits a frame',
+);
+relate(CLAIM_MS > 2 * REQUEST_DEADLINE_MS + SETTLE_WAIT_MS, 'a claim outlives the request that has it');
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
 relate(SEARCH_STATEMENT_MS < SEARCH_ANSWER_MS, 'a statement that takes too long ends before its connection');
