@@ -3,7 +3,7 @@
  * with one line that names the setting, the value and what is allowed; an empty value counts as unset.
  */
 import { availableParallelism } from 'node:os';
-import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from './limits.ts';
+import { KEY_HOURS_DEFAULT, PARTITIONS_DEFAULT, PARTITIONS_MAX } from './limits.ts';
 
 export interface Settings {
   port: number;
@@ -110,7 +110,7 @@ export const SETTINGS: { [Name in keyof Settings]: Setting<Settings[Name]> } = {
   },
   keyHours: {
     variable: 'HOLDFAST_KEY_HOURS',
-    fallback: 24,
+    fallback: KEY_HOURS_DEFAULT,
     meaning: 'hours for which an Idempotency-Key is remembered',
     allowed: `a whole number from 1 to ${KEY_HOURS_MAX}`,
     read: wholeNumber(1, KEY_HOURS_MAX),

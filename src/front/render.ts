@@ -2,7 +2,14 @@
  * The JSON of successful answers, written straight to strings: the fields are few and known, and only
  * what a caller once sent needs escaping.
  */
-import { availableOf, type GrantedLine, type Reservation, type StockLevel } from '../reservations/types.ts';
+import {
+  availableOf,
+  type GrantedLine,
+  type LedgerEntry,
+  type LineRefusal,
+  type Reservation,
+  type StockLevel,
+} from '../reservations/types.ts';
 
 const quoted = JSON.stringify as (text: string) => string;
 
@@ -58,15 +65,31 @@ export function renderSkuStock(sku: string, levels: StockLevel[], marked = false
   return `{"sku":${quoted(sku)},${found}"totals":${sums},"levels":[${levels.map(renderLevel).join(',')}]}`;
 }
 
-export function renderReservation(reservation: Reservation): string {
+export function renderLedgerEntry(entry: LedgerEntry): string {
+  const { seq, location, kind, onHandDelta, reservedDelta, reservation, reason, reference, at } = entry;
+  let body = `{"seq":${seq},"location":${quoted(location)},"kind":"${kind}",`;
+  body += `"onHandDelta":${onHandDelta},"reservedDelta":${reservedDelta}`;
+  if (reservation !== undefined) body += `,"reservation":"${reservation}"`;
+  if (reason !== undefined) body += `,"reason":${quoted(reason)}`;
+  if (reference !== undefined) body += `,"reference":${quoted(reference)}`;
+  return `${body},"at":${time(at)}}`;
+}
+
+/** @param short in mode `partial`: the lines that were not granted whole */
+export function renderReservation(reservation: Reservation, short?: LineRefusal[]): string {
   const { id, status, lines, reference, createdAt, expiresAt, closedAt } = reservation;
-  let body = `{"id":"${id}","status":"${status}","lines":[${renderLine(lines[0])}`;
-  for (let i = 1; i < lines.length; i++) body += `,${renderLine(lines[i])}`;
+  let body = `{"id":"${id}","status":"${status}","lines":[`;
+  for (let i = 0; i < lines.length; i++) body += i === 0 ? renderLine(lines[0]) : `,${renderLine(lines[i])}`;
   body += ']';
   if (reference !== undefined) body += `,"reference":${quoted(reference)}`;
   body += `,"createdAt":${time(createdAt)},"expiresAt":${time(expiresAt)}`;
   if (closedAt !== undefined) body += `,"closedAt":${time(closedAt)}`;
+  if (short !== undefined) body += `,"notGranted":${JSON.stringify(short.map(notGranted))}`;
   return `${body}}`;
+}
+
+function notGranted({ line, sku, code, requested, available }: LineRefusal) {
+  return { line, sku, code, requested, granted: available };
 }
 
 function renderLine({ sku, quantity, allocations }: GrantedLine): string {

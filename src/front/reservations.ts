@@ -1,26 +1,20 @@
-/** POST, GET and cancel reservations. */
+/** Making, reading, cancelling and extending reservations; confirm.ts has the sale. */
 import { EXPIRES_IN_SECONDS_DEFAULT, REQUEST_DEADLINE_MS } from '../limits.ts';
 import { homeOf } from '../reservations/id.ts';
+import type { ProblemCode } from '../reservations/outcomes.ts';
 import type { LineRefusal } from '../reservations/types.ts';
 import { problemFrom } from './answers.ts';
+import type { Answer, PartitionRequest } from './backends.ts';
 import type { FrontContext } from './context.ts';
-import { type Fault, problem } from './problems.ts';
+import { askWith, type KeyInUse, once } from './idempotency.ts';
+import { type Fault, type ProblemParts, problem } from './problems.ts';
 import { created, ok, renderReservation } from './render.ts';
-import { reserve } from './reserve.ts';
+import { reserve, type Verdict, type Wish } from './reserve.ts';
 import * as schemas from './schemas.ts';
 import { shown, validator } from './validate.ts';
 
-const reserveBody = validator(schemas.Reserve, ({ sourcing }) =>
-  sourcing?.strategy === 'in-order' && sourcing.locations === undefined
-    ? [
-        {
-          pointer: '/sourcing/locations',
-          code: 'required',
-          detail: 'is missing; the strategy "in-order" needs the order',
-        },
-      ]
-    : [],
-);
+const reserveBody = validator(schemas.Reserve, sourcingFaults);
+const extendBody = validator(schemas.Extend);
 const nothing = validator(schemas.Nothing);
 
 const ANY_LOCATION: string[] = [];
@@ -28,32 +22,67 @@ const ANY_LOCATION: string[] = [];
 export async function createReservation(context: FrontContext, request: Request): Promise<Response> {
   const body = await context.bodies.read(request, reserveBody);
   if (body instanceof Response) return body;
-  const verdict = await reserve(context, {
+  return once(context, request, body, (key) => create(context, body, key));
+}
+
+async function create(
+  context: FrontContext,
+  body: schemas.Reserve,
+  key: KeyInUse | undefined,
+): Promise<Response> {
+  const verdict = await reserve(context, wishOf(body, key));
+  if (verdict.kind !== 'held') return problem(...refusalOf(verdict));
+  const { reservation } = verdict;
+  const response = created(renderReservation(reservation, shortOf(body, verdict)));
+  response.headers.set('location', `/v1/reservations/${reservation.id}`);
+  return response;
+}
+
+/** What the schema of a reservation cannot express. */
+export function sourcingFaults({ sourcing }: schemas.Reserve): Fault[] {
+  if (sourcing?.strategy !== 'in-order' || sourcing.locations !== undefined) return [];
+  const detail = 'is missing; the strategy "in-order" needs the order';
+  return [{ pointer: '/sourcing/locations', code: 'required', detail }];
+}
+
+export function wishOf(body: schemas.Reserve, key: KeyInUse | undefined): Wish {
+  return {
+    key,
     lines: body.lines.map(({ sku, quantity, location }, line) => ({ line, sku, quantity, location })),
     strategy: body.sourcing?.strategy ?? 'most-available',
     locations: body.sourcing?.locations ?? ANY_LOCATION,
     expiresInMs: (body.expiresInSeconds ?? EXPIRES_IN_SECONDS_DEFAULT) * 1000,
     reference: body.reference,
-  });
-  if (verdict.kind === 'problem') return problem(verdict.code);
-  if (verdict.kind === 'refused') return refusal(verdict.lines);
-  const { reservation } = verdict;
-  const response = created(renderReservation(reservation));
-  response.headers.set('location', `/v1/reservations/${reservation.id}`);
-  return response;
+    mode: body.mode ?? 'all',
+  };
 }
 
-function refusal(lines: LineRefusal[]): Response {
+/** What was not granted, where the answer says so. */
+export function shortOf(
+  { mode }: schemas.Reserve,
+  { short }: Extract<Verdict, { kind: 'held' }>,
+): LineRefusal[] | undefined {
+  return mode === 'partial' ? short : undefined;
+}
+
+/** Why nothing was held, or is not known to be. */
+export function refusalOf(verdict: Exclude<Verdict, { kind: 'held' }>): [ProblemCode, ProblemParts] {
+  if (verdict.kind === 'problem') return [verdict.code, {}];
+  if (verdict.kind === 'reheld') throw new Error('nothing was to be reheld');
+  const { lines } = verdict;
   const unknown = lines.filter(({ code }) => code === 'unknown-sku');
   const reasons = unknown.length > 0 ? unknown : lines;
   const more = reasons.length > 1 ? ` (and ${reasons.length - 1} more, see errors)` : '';
-  return problem(unknown.length > 0 ? 'unknown-sku' : 'insufficient-stock', {
-    detail: `Nothing was held. Line ${reasons[0].line}: ${reasonOf(reasons[0])}${more}`,
-    errors: lines.map((refused): Fault => {
-      const { line, sku, code, requested, available } = refused;
-      return { line, sku, code, requested, available, detail: reasonOf(refused) };
-    }),
-  });
+  return [
+    unknown.length > 0 ? 'unknown-sku' : 'insufficient-stock',
+    {
+      detail: `Nothing was held. Line ${reasons[0].line}: ${reasonOf(reasons[0])}${more}`,
+      errors: lines.map((refused): Fault => {
+        const { line, sku, code, requested, available } = refused;
+        return { line, sku, code, requested, available, detail: reasonOf(refused) };
+      }),
+    },
+  ];
 }
 
 function reasonOf({ code, sku, requested, available }: LineRefusal): string {
@@ -62,33 +91,66 @@ function reasonOf({ code, sku, requested, available }: LineRefusal): string {
     : `${requested} of SKU ${shown(sku)} requested, ${available} available.`;
 }
 
-export function getReservation(context: FrontContext, parameters: { id: string }): Promise<Response> {
-  return askHome(context, 'get-reservation', parameters.id);
+export function getReservation(context: FrontContext, { id }: { id: string }): Promise<Response> {
+  return atHome(context, id, (home) => answerOf(context, { kind: 'get-reservation', ...home }));
 }
 
 export async function cancelReservation(
   context: FrontContext,
   request: Request,
-  parameters: { id: string },
+  { id }: { id: string },
 ): Promise<Response> {
   const body = await context.bodies.readOptional(request, nothing);
   if (body instanceof Response) return body;
-  return askHome(context, 'cancel', parameters.id);
+  return once(context, request, body, (key) =>
+    atHome(context, id, (home) => answerOf(context, { kind: 'cancel', ...home, key }, key)),
+  );
 }
 
-async function askHome(
+export async function extendReservation(
+  context: FrontContext,
+  request: Request,
+  { id }: { id: string },
+): Promise<Response> {
+  const body = await context.bodies.read(request, extendBody);
+  if (body instanceof Response) return body;
+  const expiresInMs = body.expiresInSeconds * 1000;
+  return once(context, request, body, (key) =>
+    atHome(context, id, (home) => answerOf(context, { kind: 'extend', ...home, expiresInMs, key }, key)),
+  );
+}
+
+/** What every request to the home of a reservation has. */
+export interface ToHome {
+  id: string;
+  partition: number;
+  deadline: number;
+}
+
+/** Finds out where the reservation lives; or answers that nothing can have this id. */
+export async function atHome(
   { backends, clock }: FrontContext,
-  kind: 'get-reservation' | 'cancel',
   givenId: string,
+  run: (home: ToHome) => Promise<Response>,
 ): Promise<Response> {
   const id = givenId.toLowerCase();
   const partition = homeOf(id, backends.partitions);
   if (partition === undefined)
     return problem('invalid-id', { detail: `${shown(givenId)} is not an id that a reservation can have.` });
-  const deadline = clock.now() + REQUEST_DEADLINE_MS;
-  const answer = await backends.ask({ kind, partition, deadline, id });
-  if (answer.kind === 'reservation') return ok(renderReservation(answer.reservation));
-  return problemFrom(answer, kind === 'cancel' ? 'writes' : 'reads', {
-    'unknown-reservation': `There is no reservation ${id}.`,
-  });
+  return run({ id, partition, deadline: clock.now() + REQUEST_DEADLINE_MS });
+}
+
+async function answerOf(
+  { backends }: FrontContext,
+  request: PartitionRequest & { id: string },
+  key?: KeyInUse,
+): Promise<Response> {
+  const answer = await askWith(backends, request, key);
+  return answer.kind === 'reservation'
+    ? ok(renderReservation(answer.reservation))
+    : noReservation(answer, request.id, request.kind === 'get-reservation' ? 'reads' : 'writes');
+}
+
+export function noReservation(answer: Answer, id: string, effect: 'reads' | 'writes'): Response {
+  return problemFrom(answer, effect, { 'unknown-reservation': `There is no reservation ${id}.` });
 }

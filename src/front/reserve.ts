@@ -11,16 +11,28 @@
  *          │                        └─ no answer: unknown; the participants ask the home themselves
  *          └─ one does not ─▶ settle `never`; the home was not asked, so nothing can ever be held
  *
+ * In mode `partial` each participant grants what it has, those that have nothing take no part, and the home decides
+ * for those that have something even where it has nothing itself.
+ *
  * A `never` that gets lost costs time, not stock: a participant that hears nothing asks the home.
  */
 import type { Clock } from '../clock.ts';
 import { REQUEST_DEADLINE_MS, SETTLE_WAIT_MS } from '../limits.ts';
 import type { ReservationIds } from '../reservations/id.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
-import type { GrantedLine, HoldLine, LineRefusal, Reservation, Strategy } from '../reservations/types.ts';
+import type { Sold } from '../reservations/sold.ts';
+import type {
+  GrantedLine,
+  HoldLine,
+  LineRefusal,
+  Mode,
+  Reservation,
+  Strategy,
+} from '../reservations/types.ts';
 import { partitionOf } from '../routing/partition-map.ts';
 import type { HoldRequest } from '../wire/messages.ts';
-import type { Answer, Asker } from './backends.ts';
+import type { Answer, Asker, PartitionRequest } from './backends.ts';
+import { askWith, type KeyInUse } from './idempotency.ts';
 
 export interface Wish {
   lines: HoldLine[];
@@ -29,10 +41,18 @@ export interface Wish {
   locations: string[];
   expiresInMs: number;
   reference?: string;
+  mode: Mode;
+  /** Must be claimed. */
+  key?: KeyInUse;
+  /** The expired reservation that this one is confirmed for at once; its home decides. */
+  rehold?: { id: string; home: number; sold?: Sold };
 }
 
 export type Verdict =
-  | { kind: 'held'; reservation: Reservation }
+  /** `short`, in mode `partial`: lines that were not granted whole. */
+  | { kind: 'held'; reservation: Reservation; short: LineRefusal[] }
+  /** The reservation that had expired, confirmed. */
+  | { kind: 'reheld'; reservation: Reservation }
   | { kind: 'refused'; lines: LineRefusal[] }
   | { kind: 'problem'; code: ProblemCode };
 
@@ -64,7 +84,7 @@ export function groupByPartition(lines: HoldLine[], partitions: number): Map<num
 export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Promise<Verdict> {
   const { lines } = wish;
   const now = clock.now();
-  const home = homeOfLines(lines, backends.partitions);
+  const home = wish.rehold?.home ?? homeOfLines(lines, backends.partitions);
   const hold: HoldRequest = {
     kind: 'hold',
     partition: home,
@@ -73,6 +93,10 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
     role: 'decide',
     home,
     participants: [],
+    rehold: wish.rehold,
+    mode: wish.mode,
+    refused: [],
+    key: wish.key,
     createdAt: now,
     expiresAt: now + wish.expiresInMs,
     reference: wish.reference,
@@ -80,19 +104,49 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
     locations: wish.locations,
     lines,
   };
-  if (lines.length === 1) return decideAlone(backends, hold);
+  if (lines.length === 1 && wish.rehold === undefined) return decideAlone(backends, hold, wish.key);
   const groups = groupByPartition(lines, backends.partitions);
-  if (groups.size === 1) return decideAlone(backends, hold);
-  hold.lines = groups.get(home)!;
+  hold.lines = groups.get(home) ?? [];
   groups.delete(home);
+  if (groups.size === 0) return decideAlone(backends, hold, wish.key);
   hold.participants = [...groups.keys()];
-  return decideTogether(backends, clock, lines, hold, groups);
+  return decideTogether(backends, clock, lines, hold, groups, wish.key);
 }
 
-async function decideAlone(backends: Asker, hold: HoldRequest): Promise<Verdict> {
-  const answer = await backends.ask(hold);
-  if (answer.kind === 'granted') return held(hold, hold.lines, answer.lines);
-  return notHeld(answer, hold.lines);
+async function decideAlone(backends: Asker, hold: HoldRequest, key: KeyInUse | undefined): Promise<Verdict> {
+  const decided = await decide(backends, hold, key);
+  const { answer } = decided;
+  if (answer.kind === 'granted') return held(hold, hold.lines, [answer], answer.short);
+  return notHeld(decided, hold, hold.lines);
+}
+
+/** What a request with this key was answered before; undefined where that is not known. */
+async function recall(
+  backends: Asker,
+  { partition, deadline, rehold }: HoldRequest,
+  key: KeyInUse,
+): Promise<Decided | undefined> {
+  if (rehold !== undefined) return undefined;
+  const decided = await decide(backends, { kind: 'recall', partition, deadline, key }, key);
+  return decided.answer.kind === 'claimed' ? undefined : decided;
+}
+
+interface Decided {
+  answer: Answer;
+  /** Of an earlier request with the same key. */
+  short: Omit<LineRefusal, 'sku'>[];
+}
+
+async function decide(
+  backends: Asker,
+  request: PartitionRequest,
+  key: KeyInUse | undefined,
+): Promise<Decided> {
+  let short: Decided['short'] = [];
+  const answer = await askWith(backends, request, key, (missing) => {
+    short = missing;
+  });
+  return { answer, short };
 }
 
 async function decideTogether(
@@ -101,40 +155,60 @@ async function decideTogether(
   lines: HoldLine[],
   hold: HoldRequest,
   groups: Map<number, HoldLine[]>,
+  key: KeyInUse | undefined,
 ): Promise<Verdict> {
+  // Before participants are asked in vain.
+  const before = key?.known ? await recall(backends, hold, key) : undefined;
+  if (before !== undefined) return notHeld(before, hold, lines);
+  const asked = hold.participants;
   const tries = await Promise.all(
-    hold.participants.map((partition) =>
+    asked.map((partition) =>
       backends.ask({
         ...hold,
         partition,
         role: 'try',
         participants: [],
+        rehold: undefined,
+        key: undefined,
         lines: groups.get(partition)!,
       }),
     ),
   );
-  if (tries.some((answer) => answer.kind !== 'granted')) {
-    const probe = tries.some((answer) => answer.kind === 'refused')
-      ? backends.ask({ ...hold, role: 'probe', participants: [] })
+  const settle = (): Promise<void> => settleNever(backends, clock, hold, asked, tries);
+  hold.refused = tries.flatMap((answer) => {
+    if (answer.kind === 'refused') return answer.lines;
+    return answer.kind === 'granted' ? answer.short : [];
+  });
+  const enough = hold.mode === 'partial' ? ['granted', 'refused'] : ['granted'];
+  if (tries.some((answer) => !enough.includes(answer.kind))) {
+    const isRefused = tries.some((answer) => answer.kind === 'refused');
+    const probed = isRefused
+      ? decide(backends, { ...hold, role: 'probe', participants: [], rehold: undefined }, key)
       : undefined;
-    await settleNever(backends, clock, hold, tries);
-    return notTried(lines, tries, await probe);
+    await settle();
+    return notTried(lines, hold, tries, await probed);
   }
-  const answer = await backends.ask(hold);
-  if (answer.kind === 'granted') {
-    const granted = [...tries, answer].flatMap((reply) => (reply.kind === 'granted' ? reply.lines : []));
-    return held(hold, lines, granted);
-  }
-  const verdict = notHeld(answer, lines);
-  if (verdict.kind !== 'problem' || verdict.code !== 'outcome-unknown')
-    await settleNever(backends, clock, hold, tries);
+  hold.participants = asked.filter((_, index) => tries[index].kind === 'granted');
+  const decided = await decide(backends, hold, key);
+  const { answer } = decided;
+  if (answer.kind === 'granted' && key?.replayed !== true)
+    return held(hold, lines, [...tries, answer], answer.short);
+  const verdict = notHeld(decided, hold, lines);
+  // Where another request has decided, this one's participants hold for nothing.
+  if (verdict.kind !== 'problem' || verdict.code !== 'outcome-unknown') await settle();
   return verdict;
 }
 
 /** Tells every participant that may hold something to let go, and waits a little for it, not for long. */
-async function settleNever(backends: Asker, clock: Clock, hold: HoldRequest, tries: Answer[]): Promise<void> {
+async function settleNever(
+  backends: Asker,
+  clock: Clock,
+  hold: HoldRequest,
+  asked: number[],
+  tries: Answer[],
+): Promise<void> {
   const now = clock.now();
-  const told = hold.participants.flatMap((partition, index) => {
+  const told = asked.flatMap((partition, index) => {
     if (!mayHold(tries[index])) return [];
     return backends.ask(
       {
@@ -156,14 +230,22 @@ function mayHold(answer: Answer): boolean {
   return answer.kind === 'granted' || (answer.kind === 'problem' && answer.code === 'outcome-unknown');
 }
 
-/** Participants did not all grant. A refusal is the answer even where another participant is out of reach. */
-function notTried(lines: HoldLine[], tries: Answer[], probe: Answer | undefined): Verdict {
-  const refusals = [...tries, probe].flatMap((answer) =>
-    answer?.kind === 'refused' ? withSkus(answer.lines, lines) : [],
-  );
-  if (refusals.length > 0) return { kind: 'refused', lines: refusals.sort((a, b) => a.line - b.line) };
+/** Participants did not all grant. A refusal is the answer even where another participant, or the home, is out of reach. */
+function notTried(
+  lines: HoldLine[],
+  hold: HoldRequest,
+  tries: Answer[],
+  probed: Decided | undefined,
+): Verdict {
+  if (probed !== undefined) {
+    const { kind } = probed.answer;
+    // Beside a key, a refusal counts only once it is written down.
+    const isKnown = kind === 'refused' || kind === 'reservation';
+    if (isKnown || hold.key !== undefined) return notHeld(probed, hold, lines);
+    return { kind: 'refused', lines: withSkus(hold.refused, lines) };
+  }
   for (const answer of tries) {
-    const verdict = answer.kind === 'granted' ? undefined : notHeld(answer, lines);
+    const verdict = answer.kind === 'granted' ? undefined : notHeld({ answer, short: [] }, hold, lines);
     // What a participant does not know it holds it will not keep: the home never heard of it.
     if (verdict?.kind === 'problem' && verdict.code !== 'outcome-unknown') return verdict;
   }
@@ -171,10 +253,14 @@ function notTried(lines: HoldLine[], tries: Answer[], probe: Answer | undefined)
 }
 
 /** What an answer other than `granted` means to the caller. */
-function notHeld(answer: Answer, lines: HoldLine[]): Verdict {
+function notHeld({ answer, short }: Decided, { rehold }: HoldRequest, lines: HoldLine[]): Verdict {
   switch (answer.kind) {
     case 'refused':
       return { kind: 'refused', lines: withSkus(answer.lines, lines) };
+    case 'reservation':
+      return rehold === undefined
+        ? { kind: 'held', reservation: answer.reservation, short: withSkus(short, lines) }
+        : { kind: 'reheld', reservation: answer.reservation };
     case 'problem':
       return answer;
     case 'lost':
@@ -184,32 +270,40 @@ function notHeld(answer: Answer, lines: HoldLine[]): Verdict {
   }
 }
 
-function withSkus(refusals: Omit<LineRefusal, 'sku'>[], lines: HoldLine[]): LineRefusal[] {
-  return refusals.map((refusal) => ({
-    ...refusal,
-    sku: lines.find((line) => line.line === refusal.line)!.sku,
-  }));
+function withSkus(refused: Omit<LineRefusal, 'sku'>[], lines: HoldLine[]): LineRefusal[] {
+  return refused
+    .map((refusal) => ({
+      ...refusal,
+      sku: lines.find((line) => line.line === refusal.line)!.sku,
+    }))
+    .sort((a, b) => a.line - b.line);
 }
 
 function held(
   hold: HoldRequest,
   lines: HoldLine[],
-  granted: { line: number; allocations: GrantedLine['allocations'] }[],
+  answers: Answer[],
+  short: Omit<LineRefusal, 'sku'>[],
 ): Verdict {
   const byLine: GrantedLine[] = [];
-  for (const { line, allocations } of granted) {
-    const { sku, quantity } = lines[line];
-    byLine[line] = { line, sku, quantity, allocations };
+  for (const answer of answers) {
+    if (answer.kind !== 'granted') continue;
+    for (const { line, allocations } of answer.lines) {
+      const { sku, quantity } = lines[line];
+      byLine[line] = { line, sku, quantity, allocations };
+    }
   }
-  return {
-    kind: 'held',
-    reservation: {
-      id: hold.id,
-      status: 'held',
-      lines: byLine,
-      reference: hold.reference,
-      createdAt: hold.createdAt,
-      expiresAt: hold.expiresAt,
-    },
+  const reservation: Reservation = {
+    id: hold.id,
+    status: 'held',
+    lines: byLine,
+    reference: hold.reference,
+    createdAt: hold.createdAt,
+    expiresAt: hold.expiresAt,
   };
+  if (hold.mode === 'all') return { kind: 'held', reservation, short: [] };
+  reservation.lines = Object.values(byLine);
+  for (const line of reservation.lines)
+    line.quantity = line.allocations.reduce((sum, { quantity }) => sum + quantity, 0);
+  return { kind: 'held', reservation, short: withSkus(short, lines) };
 }

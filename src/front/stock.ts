@@ -6,6 +6,7 @@ import { problemFrom } from './answers.ts';
 import type { Answer } from './backends.ts';
 import type { FrontContext } from './context.ts';
 import { entityTag, parseIfMatch } from './entity-tag.ts';
+import { askWith, type KeyInUse, once } from './idempotency.ts';
 import { type Fault, invalid, problem } from './problems.ts';
 import { created, ok, renderLevel, renderSkuStock } from './render.ts';
 import { isText } from './schema-kinds.ts';
@@ -13,6 +14,9 @@ import * as schemas from './schemas.ts';
 import { shown, validator } from './validate.ts';
 
 const putLevelBody = validator(schemas.PutLevel);
+const adjustBody = validator(schemas.Adjust, ({ delta }) =>
+  delta === 0 ? [{ pointer: '/delta', code: 'out-of-range', detail: 'must not be 0' }] : [],
+);
 const stockQueryBody = validator(schemas.StockQuery);
 
 export async function putLevel(
@@ -42,6 +46,45 @@ export async function putLevel(
     });
   const rendered = renderLevel(answer.level);
   const response = answer.created ? created(rendered) : ok(rendered);
+  response.headers.set('etag', entityTag(answer.level.version));
+  return response;
+}
+
+export async function adjustLevel(
+  context: FrontContext,
+  request: Request,
+  { sku, location }: { sku: string; location: string },
+): Promise<Response> {
+  const faults = keyFaults({ sku, location });
+  if (faults.length > 0) return invalid(faults);
+  const body = await context.bodies.read(request, adjustBody);
+  if (body instanceof Response) return body;
+  return once(context, request, body, (key) => adjust(context, { sku, location }, body, key));
+}
+
+async function adjust(
+  { backends, clock }: FrontContext,
+  { sku, location }: { sku: string; location: string },
+  body: schemas.Adjust,
+  key: KeyInUse | undefined,
+): Promise<Response> {
+  const adjusting = {
+    kind: 'adjust' as const,
+    partition: partitionOf(sku, backends.partitions),
+    deadline: clock.now() + REQUEST_DEADLINE_MS,
+    sku,
+    location,
+    ...body,
+    key,
+  };
+  const answer = await askWith(backends, adjusting, key);
+  if (answer.kind !== 'level')
+    return problemFrom(answer, 'writes', {
+      'unknown-sku': `No stock was ever set for SKU ${shown(sku)}.`,
+      'unknown-level': `${at({ sku, location })} does not exist.`,
+      'stock-below-zero': `${at({ sku, location })} has fewer than ${-body.delta} units on hand.`,
+    });
+  const response = ok(renderLevel(answer.level));
   response.headers.set('etag', entityTag(answer.level.version));
   return response;
 }
@@ -118,7 +161,7 @@ function askLevels({ backends, clock }: FrontContext, sku: string): Promise<Answ
 }
 
 /** Bad percent-encoding arrives as U+FFFD, which no key may have. */
-function keyFaults(parameters: Record<string, string>): Fault[] {
+export function keyFaults(parameters: Record<string, string>): Fault[] {
   return Object.entries(parameters)
     .filter(([, value]) => !isText(value, KEY_BYTES_MAX))
     .map(([parameter, value]) => ({

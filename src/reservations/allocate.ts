@@ -4,7 +4,7 @@
  * Lines are decided in order, each against what the lines before it left, so that two lines for the same
  * SKU can't be granted the same units. A level is promised to no further than `available`.
  */
-import type { HoldLine, LineRefusal, Strategy } from './types.ts';
+import type { HoldLine, LineRefusal, Mode, Strategy } from './types.ts';
 
 /** The stock of one partition, levels by number; -1 stands for none. */
 export interface Stock {
@@ -28,8 +28,8 @@ export interface Allocated {
 }
 
 /**
- * Takes stock for all lines, or for none. On a refusal `taken` is empty, nothing is changed, and
- * `refused` has every line that could not be granted beside those that could.
+ * Takes stock: in mode `all` for every line or for none, in mode `partial` what there is. `refused` has every
+ * line that was not granted whole; in mode `all` nothing is then changed, and `taken` is empty.
  * @param locations where a line without a location may be sourced, in order of preference; empty: anywhere
  */
 export function allocate(
@@ -37,6 +37,7 @@ export function allocate(
   lines: HoldLine[],
   strategy: Strategy,
   locations: string[],
+  mode: Mode = 'all',
 ): Allocated {
   const taken: Taken[] = [];
   const refused: LineRefusal[] = [];
@@ -52,41 +53,44 @@ export function allocate(
       });
       continue;
     }
-    const short = source(
-      stock,
-      sku,
-      line,
-      line.location === undefined ? strategy : 'in-order',
-      locations,
-      taken,
-    );
-    if (short === undefined) continue;
+    const candidates = candidatesOf(stock, sku, line, locations);
+    const part = { line: line.line, quantity: line.quantity, partly: mode === 'partial' };
+    const lineStrategy = line.location === undefined ? strategy : 'in-order';
+    const available =
+      lineStrategy === 'split'
+        ? split(stock, candidates, part, taken)
+        : whole(stock, candidates, part, lineStrategy, taken);
+    if (available >= line.quantity) continue;
     refused.push({
       line: line.line,
       sku: line.sku,
       code: 'insufficient-stock',
       requested: line.quantity,
-      available: Math.max(0, short),
+      available,
     });
   }
-  if (refused.length > 0) {
+  if (refused.length > 0 && mode === 'all') {
     giveBack(stock, taken);
     taken.length = 0;
   }
   return { taken, refused };
 }
 
-/** @returns undefined when the line was granted, else what could have been */
-function source(
+interface Part {
+  line: number;
+  quantity: number;
+  /** Less than the quantity is welcome, too. */
+  partly: boolean;
+}
+
+/** From one location. @returns units there were for the line; it was granted if they are enough */
+function whole(
   stock: Stock,
-  sku: number,
-  line: HoldLine,
+  candidates: number[],
+  { line, quantity, partly }: Part,
   strategy: Strategy,
-  locations: string[],
   taken: Taken[],
-): number | undefined {
-  const candidates = candidatesOf(stock, sku, line, locations);
-  if (strategy === 'split') return split(stock, candidates, line, taken);
+): number {
   let chosen = -1;
   let most = 0;
   for (const level of candidates) {
@@ -94,27 +98,26 @@ function source(
     if (available <= most) continue;
     most = available;
     chosen = level;
-    if (strategy === 'in-order' && available >= line.quantity) break;
+    if (strategy === 'in-order' && available >= quantity) break;
   }
-  if (most < line.quantity) return most;
-  take(stock, line.line, chosen, line.quantity, taken);
-  return undefined;
+  if (most >= quantity || (partly && most > 0)) take(stock, line, chosen, Math.min(most, quantity), taken);
+  return most;
 }
 
-/** From the first candidates on, as much of each as it takes. */
-function split(stock: Stock, candidates: number[], line: HoldLine, taken: Taken[]): number | undefined {
+/** From the first candidates on, as much of each as it takes. @returns units there were for the line */
+function split(stock: Stock, candidates: number[], { line, quantity, partly }: Part, taken: Taken[]): number {
   let total = 0;
   for (const level of candidates) total += Math.max(0, stock.available(level));
-  if (total < line.quantity) return total;
-  let missing = line.quantity;
+  if (total < quantity && !partly) return total;
+  let missing = quantity;
   for (const level of candidates) {
-    const quantity = Math.min(missing, stock.available(level));
-    if (quantity <= 0) continue;
-    take(stock, line.line, level, quantity, taken);
-    missing -= quantity;
+    const part = Math.min(missing, stock.available(level));
+    if (part <= 0) continue;
+    take(stock, line, level, part, taken);
+    missing -= part;
     if (missing === 0) break;
   }
-  return undefined;
+  return total;
 }
 
 function candidatesOf(stock: Stock, sku: number, line: HoldLine, locations: string[]): number[] {

@@ -10,6 +10,10 @@ export type Status = (typeof STATUSES)[number];
 export const STRATEGIES = ['most-available', 'in-order', 'split'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
 
+/** `all`: every line or nothing. `partial`: what there is of each line. */
+export const MODES = ['all', 'partial'] as const;
+export type Mode = (typeof MODES)[number];
+
 export interface Allocation {
   location: string;
   quantity: number;
@@ -32,13 +36,13 @@ export interface GrantedLine {
   allocations: Allocation[];
 }
 
-/** Why one line was refused. */
+/** Why one line was refused, or granted in part. */
 export interface LineRefusal {
   line: number;
   sku: string;
   code: 'insufficient-stock' | 'unknown-sku';
   requested: number;
-  /** Units that could have been granted to this line; 0 for an unknown SKU. */
+  /** Units that could have been granted to this line, or were in mode `partial`; 0 for an unknown SKU. */
   available: number;
 }
 
@@ -62,6 +66,35 @@ export interface StockLevel {
   /** Starts at 1 and rises by one with each change. */
   version: number;
   updatedAt: number;
+}
+
+/** Why a level changed. */
+export const LEDGER_KINDS = [
+  'counted',
+  'adjusted',
+  'held',
+  'confirmed',
+  'released',
+  'cancelled',
+  'expired',
+  'never',
+  'corrected',
+] as const;
+export type LedgerKind = (typeof LEDGER_KINDS)[number];
+
+/** One change of one level, never altered afterwards. */
+export interface LedgerEntry {
+  /** Its place in the order of all changes of its partition, which has no gaps. */
+  seq: number;
+  location: string;
+  kind: LedgerKind;
+  onHandDelta: number;
+  reservedDelta: number;
+  reservation?: string;
+  /** Why a level was changed by hand, and the caller's own name for that. */
+  reason?: string;
+  reference?: string;
+  at: number;
 }
 
 /** What may still be promised. Negative after a count found less than was promised. */

@@ -44,6 +44,12 @@ export const FIRST_ID = `
   (lpad(to_hex((extract(epoch from greatest(p.pruned_at + interval '1 minute', 'epoch')) * 1000)::bigint), 12, '0')
    || repeat('0', 20))::uuid`;
 
+/** What the parts of a reservation are closed as, by the row of its home. */
+const DECISION = `case
+  when h.status = 'reheld' then 'confirmed'
+  when h.reheld_as is not null then 'expired'
+  else coalesce(h.status::text, 'never') end`;
+
 /** Behind every entry of the ledger. */
 const ENDLESS = '9223372036854775807';
 
@@ -51,7 +57,8 @@ const ENDLESS = '9223372036854775807';
 const UNITS = `case cardinality(r.lines) when 3 then r.lines[3] else (
   select coalesce(sum(value), 0) from unnest(r.lines) with ordinality u (value, n) where n % 3 = 0) end`;
 
-const SOLD_UNITS = `case when r.status <> 'confirmed' then 0 when r.sold is null then ${UNITS} else (
+/** What was confirmed after it had expired was sold under the id that it was taken again under. */
+const SOLD_UNITS = `case when r.status not in ('confirmed', 'reheld') or r.reheld_as is not null then 0 when r.sold is null then ${UNITS} else (
   select coalesce(sum(r.sold[line + 1]), 0)
     from (select distinct value as line from unnest(r.lines) with ordinality u (value, n) where n % 3 = 1) l) end`;
 
@@ -176,10 +183,10 @@ export function bookRules(graceMs: number): BookRule[] {
     {
       name: 'a closed part of a reservation is closed as its home is',
       query: `
-        select r.id, r.partition, r.status, r.home, coalesce(h.status, 'never') as decision
+        select r.id, r.partition, r.status, r.home, ${DECISION} as decision
           from holdfast.reservation r
           left join holdfast.reservation h on h.partition = r.home and h.id = r.id
-         where r.home <> r.partition and r.status not in ('held', coalesce(h.status, 'never'))`,
+         where r.home <> r.partition and r.status::text not in ('held', ${DECISION})`,
       sentence: ({ id, partition, status, home, decision }) =>
         `reservation ${id}: partition ${partition} has its part as ${status}, its home ${home} as ${decision}`,
     },

@@ -40,6 +40,7 @@ export interface BatchRows {
     status: string[];
     expiresAt: number[];
     sold: (string | null)[];
+    reheldAs: (string | null)[];
   };
   ledger: {
     partition: number[];
@@ -84,6 +85,8 @@ interface Part {
   values(rows: BatchRows): Value[][];
   /** What it writes from `u`, whose columns are those above. */
   write: string;
+  /** What it does with a row that is there already. */
+  otherwise?: string;
 }
 
 /** Milliseconds of a column of `u` as a timestamp. */
@@ -169,10 +172,11 @@ const changes: Part = {
     ['status', 'reservation_status'],
     ['expires_at', 'bigint'],
     ['sold', 'text'],
+    ['reheld_as', 'uuid'],
   ],
-  values: ({ changes: c }) => [c.partition, c.id, c.was, c.status, c.expiresAt, c.sold],
+  values: ({ changes: c }) => [c.partition, c.id, c.was, c.status, c.expiresAt, c.sold, c.reheldAs],
   write: `update reservation r
-    set status = u.status, expires_at = ${time('u.expires_at')}, sold = u.sold::integer[],
+    set status = u.status, expires_at = ${time('u.expires_at')}, sold = u.sold::integer[], reheld_as = u.reheld_as,
         closed_at = case when u.status = 'held' then null else ${AT} end`,
 };
 
@@ -222,6 +226,10 @@ const keys: Part = {
   values: ({ keys: k }) => [k.partition, k.key, k.keyPartition, k.fingerprint, k.answer],
   write: `insert into idempotency_key (partition, key, key_partition, fingerprint, answer, at)
     select u.partition, u.key, u.key_partition, u.fingerprint, decode(u.answer, 'hex'), ${AT}`,
+  // One that was forgotten, and is used again before its row was swept away.
+  otherwise: `on conflict (partition, key) do update
+    set key_partition = excluded.key_partition, fingerprint = excluded.fingerprint, answer = excluded.answer,
+        at = excluded.at`,
 };
 
 /** What an update adds to `from u`: which row is meant. */
@@ -278,7 +286,8 @@ function statementOf(parts: Part[]): string {
     return `part${index} as (
     ${part.write}
       from unnest(${arrays}) u (${names})
-     where exists (select from fence)${matches === undefined ? '' : ` and ${matches}`})`;
+     where exists (select from fence)${matches === undefined ? '' : ` and ${matches}`}
+    ${part.otherwise ?? ''})`;
   });
   return `with fence as (
     update owner set commit_seq = $2::bigint where epoch = $1::bigint and commit_seq = $2::bigint - 1 returning epoch),

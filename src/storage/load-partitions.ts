@@ -2,6 +2,7 @@
  * Streams what a worker must know of its partitions, in bounded memory: every level, every open
  * part of a reservation with what its home has decided, and decisions that participants have not heard.
  */
+import type { Sold } from '../reservations/sold.ts';
 import type { Status, StockLevel } from '../reservations/types.ts';
 import type { Sql } from './database.ts';
 import { arrayLiteral } from './take-partitions.ts';
@@ -20,7 +21,9 @@ export interface OpenRow {
   id: string;
   home: number;
   /** What the home's row says; null where it has none. For a home's own row, `held`. */
-  decision: Status | 'never' | null;
+  decision: Decision | null;
+  /** With the decision `confirmed`: what was sold, where that was a part. */
+  sold?: Sold;
   createdAt: number;
   expiresAt: number;
   reference: string | null;
@@ -33,9 +36,15 @@ export interface UnsettledRow {
   /** The home. */
   partition: number;
   id: string;
-  decision: Status | 'never';
+  decision: Exclude<Decision, 'held'>;
+  sold?: Sold;
   participant: number;
 }
+
+type Decision = Status | 'never';
+
+/** What a participant must know of the status of its home's row. */
+const DECISION = `case when h.status = 'reheld' then 'confirmed' else h.status::text end`;
 
 /** Levels by partition, each partition's in the order of their numbers, without gaps. */
 export async function loadLevels(
@@ -51,16 +60,20 @@ export async function loadLevels(
      order by partition, level`.cursor(ROWS_AT_ONCE, (rows) => rows.forEach(onRow));
 }
 
+type Text<T, K extends keyof T> = Omit<T, K> & { [column in K]-?: string };
+type OpenColumns = Text<OpenRow, 'participants' | 'lines'> & { sold: string | null };
+
 export async function loadOpen(sql: Sql, partitions: number[], onRow: (row: OpenRow) => void): Promise<void> {
-  await sql<(Omit<OpenRow, 'participants' | 'lines'> & { participants: string; lines: string })[]>`
+  await sql<OpenColumns[]>`
     select r.partition, r.id, r.home, r.reference, r.participants::text, r.lines::text,
            round(extract(epoch from r.created_at) * 1000)::float8 as "createdAt",
            round(extract(epoch from r.expires_at) * 1000)::float8 as "expiresAt",
-           case when r.home = r.partition then 'held' else h.status::text end as decision
+           case when r.home = r.partition then 'held' else ${sql.unsafe(DECISION)} end as decision,
+           h.sold::text as sold
       from holdfast.reservation r
       left join holdfast.reservation h
         on r.home <> r.partition and h.partition = r.home and h.id = r.id
-       and h.status in ('held', 'confirmed', 'cancelled', 'expired', 'never')
+       and h.status in ('held', 'confirmed', 'cancelled', 'expired', 'never', 'reheld')
      where r.partition = any(${arrayLiteral(partitions)}::smallint[]) and r.status = 'held'`.cursor(
     ROWS_AT_ONCE,
     (rows) => {
@@ -69,7 +82,8 @@ export async function loadOpen(sql: Sql, partitions: number[], onRow: (row: Open
           ...row,
           participants: parseIntegers(row.participants),
           lines: parseIntegers(row.lines),
-        } as OpenRow);
+          sold: parseSold(row.sold),
+        });
       }
     },
   );
@@ -97,15 +111,19 @@ export async function loadUnsettled(
   homes: number[],
   onRow: (row: UnsettledRow) => void,
 ): Promise<void> {
-  await sql<UnsettledRow[]>`
-    select h.partition, h.id, h.status::text as decision, r.partition as participant
+  await sql<(Omit<UnsettledRow, 'sold'> & { sold: string | null })[]>`
+    select h.partition, h.id, ${sql.unsafe(DECISION)} as decision, h.sold::text as sold, r.partition as participant
       from holdfast.reservation r
       join holdfast.reservation h
-        on h.partition = r.home and h.id = r.id and h.status in ('confirmed', 'cancelled', 'expired', 'never')
+        on h.partition = r.home and h.id = r.id and h.status in ('confirmed', 'cancelled', 'expired', 'never', 'reheld')
      where r.status = 'held' and r.home <> r.partition
-       and r.home = any(${arrayLiteral(homes)}::smallint[])`.cursor(ROWS_AT_ONCE, (rows) =>
-    rows.forEach(onRow),
-  );
+       and r.home = any(${arrayLiteral(homes)}::smallint[])`.cursor(ROWS_AT_ONCE, (rows) => {
+    for (const row of rows) onRow({ ...row, sold: parseSold(row.sold) });
+  });
+}
+
+function parseSold(literal: string | null): Sold | undefined {
+  return literal === null ? undefined : parseIntegers(literal);
 }
 
 /** Parses a one-dimensional array literal of integers. */

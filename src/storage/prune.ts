@@ -12,7 +12,7 @@ import type { Sql } from './database.ts';
 import { arrayLiteral } from './take-partitions.ts';
 
 /** What is not open. A part that will never be is a participant's; its home has a mark that says so. */
-export const CLOSED = ['confirmed', 'cancelled', 'expired', 'never'] as const;
+export const CLOSED = ['confirmed', 'reheld', 'cancelled', 'expired', 'never'] as const;
 
 export interface Pruned {
   seen: number;
@@ -85,12 +85,12 @@ export async function deleteReservations(
          and not exists (
            select from holdfast.reservation r join holdfast.partition c using (partition)
             where r.partition = any(p.partitions) and r.id = s.id
-              and r.status in ('held', 'confirmed', 'cancelled', 'expired', 'never')
+              and r.status in ('held', 'confirmed', 'reheld', 'cancelled', 'expired', 'never')
               and (r.status = 'held' or r.closed_at >= least(c.pruned_at, ${time(before)}::timestamptz)))),
     gone as (
       delete from holdfast.reservation r using old
        where r.partition = any(old.partitions) and r.id = old.id
-         and r.status in ('confirmed', 'cancelled', 'expired', 'never')
+         and r.status in ('confirmed', 'reheld', 'cancelled', 'expired', 'never')
       returning 1)
     select (select count(*) from seen) as seen, (select count(*) from gone) as deleted,
            (select id from seen order by id desc limit 1) as last`;

@@ -238,7 +238,8 @@ class Supervisor {
 
 function retentionOf({ retentionDays, keyHours }: Settings): Retention {
   const historyMs = retentionDays === undefined ? undefined : retentionDays * 24 * HOUR_MS;
-  return { historyMs, keysMs: keyHours * HOUR_MS };
+  // What a key was answered is shown from the reservation, which must still be there.
+  return { historyMs, keysMs: Math.min(keyHours * HOUR_MS, historyMs ?? Number.POSITIVE_INFINITY) };
 }
 
 /** Under nohup, closing the terminal must not stop the server; installing a handler would undo that. */

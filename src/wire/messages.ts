@@ -2,18 +2,22 @@
  * What a front asks a worker, and a worker another worker, and the answers.
  *
  * A request names the partition it is for; the worker that does not own it answers
- * `partition-unavailable`. `deadline` is wall time in milliseconds: a command that is still queued
+ * `partition-unavailable`. A search names none: any worker can answer it, from the database. `deadline` is wall time in milliseconds: a command that is still queued
  * then is dropped before it takes effect, because its caller has gone.
  *
  * Reservations over several partitions: a participant gets `hold` with `home` set and holds until
  * told; then the home partition gets `hold` with `participants` set, and its record is the decision.
  */
+import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
+import type { Sold } from '../reservations/sold.ts';
 import {
   type Allocation,
   type GrantedLine,
   type HoldLine,
+  type LedgerEntry,
   type LineRefusal,
+  type Mode,
   type Reservation,
   STATUSES,
   type Status,
@@ -30,16 +34,25 @@ export interface HoldRequest {
   /**
    * - `decide`: this partition is the home; a grant makes the reservation held.
    * - `try`: this partition is a participant; it holds until the home has decided.
-   * - `probe`: says what `decide` would answer, and changes nothing.
+   * - `probe`: says what `decide` would refuse, and changes nothing.
    */
   role: 'decide' | 'try' | 'probe';
   /** The home partition; equals `partition` unless the role is `try`. */
   home: number;
-  /** The other partitions of the reservation; only for the role `decide`. */
+  /** The other partitions of the reservation; only for the role `decide`. In mode `partial`, those that hold something. */
   participants: number[];
+  /**
+   * Only for the role `decide`: the expired reservation that this one is confirmed for, at once and in
+   * its name. The home answers with that reservation.
+   */
+  rehold?: { id: string; sold?: Sold };
+  mode: Mode;
   createdAt: number;
   expiresAt: number;
   reference?: string;
+  /** What the other partitions did not grant, to be part of this one's answer. */
+  refused: Omit<LineRefusal, 'sku'>[];
+  key?: Key;
   strategy: Strategy;
   /** Where lines without a location may be sourced, in order of preference; empty: anywhere. */
   locations: string[];
@@ -61,12 +74,47 @@ export interface PutLevelRequest {
   ifVersion?: number;
 }
 
+/** What a count found of one level, as one row of an import. */
+export interface ImportRow {
+  sku: string;
+  location: string;
+  onHand: number;
+  /** Absent: unchanged, or 0 for a new level. */
+  safetyStock?: number;
+  backorderLimit?: number;
+}
+
+/**
+ * Sets what counts found, row by row in this order; up to IMPORT_ROWS_PER_MESSAGE_MAX of them. As a
+ * count says what is there, and not by how much it rose, sending it again is safe. Answers:
+ * `imported`, `problem`.
+ */
+export interface ImportLevelsRequest {
+  kind: 'import-levels';
+  partition: number;
+  deadline: number;
+  rows: ImportRow[];
+}
+
 /** Answers: `levels`, `problem` (`unknown-sku`). */
 export interface GetLevelsRequest {
   kind: 'get-levels';
   partition: number;
   deadline: number;
   sku: string;
+}
+
+/**
+ * The levels of a partition by number, from `from` on, up to `limit` of them. A level keeps its number for
+ * ever, so that pages neither overlap nor leave out a level that was there at the first. Answers:
+ * `levels`, with `next` unless these were the last.
+ */
+export interface ExportLevelsRequest {
+  kind: 'export-levels';
+  partition: number;
+  deadline: number;
+  from: number;
+  limit: number;
 }
 
 /** Read at the home partition, from the database. Answers: `reservation`, `problem` (`unknown-reservation`). */
@@ -77,12 +125,75 @@ export interface GetReservationRequest {
   id: string;
 }
 
+/** Changes `onHand` by what was received, written off or returned. Answers: `level`, `problem`. */
+export interface AdjustRequest {
+  kind: 'adjust';
+  partition: number;
+  deadline: number;
+  sku: string;
+  location: string;
+  delta: number;
+  reason: string;
+  reference?: string;
+  key?: Key;
+}
+
 /** Decided at the home partition. Answers: `reservation`, `problem`. */
 export interface CancelRequest {
   kind: 'cancel';
   partition: number;
   deadline: number;
   id: string;
+  key?: Key;
+}
+
+/** Decided at the home partition: the sale. Answers: `reservation`, `problem`. */
+export interface ConfirmRequest {
+  kind: 'confirm';
+  partition: number;
+  deadline: number;
+  id: string;
+  /** Absent: everything. The rest is released. */
+  sold?: Sold;
+  /** That it has expired is not the last word: the caller will try to hold its units again. */
+  rehold: boolean;
+  key?: Key;
+}
+
+/** Decided at the home partition: held for so long from now on. Answers: `reservation`, `problem`. */
+export interface ExtendRequest {
+  kind: 'extend';
+  partition: number;
+  deadline: number;
+  id: string;
+  expiresInMs: number;
+  key?: Key;
+}
+
+/** Of a key's own partition: that this payload is the only one with this key, and that no other such request is under way. Answers: `claimed`, `problem`. */
+export interface ClaimRequest {
+  kind: 'claim';
+  partition: number;
+  deadline: number;
+  key: Key;
+}
+
+/** Of a partition that may have decided what has this key. Answers: `replayed`; `claimed` if it has not; `problem`. */
+export interface RecallRequest {
+  kind: 'recall';
+  partition: number;
+  deadline: number;
+  key: Key;
+}
+
+/** The request is over. Answers: `claimed`. */
+export interface ReleaseRequest {
+  kind: 'release';
+  partition: number;
+  deadline: number;
+  key: Key;
+  /** False: it certainly had no effect, so that the key is free. */
+  used: boolean;
 }
 
 /** A participant asks the home what became of a reservation. Answers: `outcome`, `problem`. */
@@ -102,6 +213,31 @@ export interface SettleRequest {
   outcome: Outcome;
   /** With the outcome `held`: when to ask the home again. */
   expiresAt: number;
+  /** With the outcome `confirmed`: what of the reservation's lines; absent: everything. */
+  sold?: Sold;
+}
+
+/** Finds reservations, newest first. Answers: `found`, `problem` (`search-too-slow`). */
+export interface FindReservationsRequest {
+  kind: 'find-reservations';
+  deadline: number;
+  reference?: string;
+  status?: Status;
+  sku?: string;
+  /** Only those whose id is smaller. */
+  below?: string;
+  limit: number;
+}
+
+/** Reads the changes of a SKU's levels, newest first. Answers: `entries`, `problem` (`unknown-sku`, `search-too-slow`). */
+export interface ReadLedgerRequest {
+  kind: 'read-ledger';
+  deadline: number;
+  sku: string;
+  location?: string;
+  /** Where to go on, as the page before gave it. Absent: from the newest entry on. */
+  from?: number[];
+  limit: number;
 }
 
 /** What the worker is doing, for /readyz, /metrics and /admin. Answers: `status`. */
@@ -112,27 +248,52 @@ export interface StatusRequest {
 export type Request =
   | HoldRequest
   | PutLevelRequest
+  | ImportLevelsRequest
   | GetLevelsRequest
+  | ExportLevelsRequest
   | GetReservationRequest
+  | AdjustRequest
   | CancelRequest
+  | ConfirmRequest
+  | ExtendRequest
+  | ClaimRequest
+  | ReleaseRequest
+  | RecallRequest
   | AskRequest
   | SettleRequest
+  | SearchRequest
   | StatusRequest;
+export type SearchRequest = FindReservationsRequest | ReadLedgerRequest;
 
 /** `never` means that the home has no such reservation and will never have it. */
 export const OUTCOMES = [...STATUSES, 'never'] as const;
 export type Outcome = Status | 'never';
 
 export type Reply =
-  | { kind: 'granted'; lines: { line: number; allocations: Allocation[] }[] }
+  /** `short`, in mode `partial`: lines that were not granted whole. */
+  | {
+      kind: 'granted';
+      lines: { line: number; allocations: Allocation[] }[];
+      short: Omit<LineRefusal, 'sku'>[];
+    }
   | { kind: 'refused'; lines: Omit<LineRefusal, 'sku'>[] }
   | { kind: 'level'; created: boolean; level: StockLevel }
-  | { kind: 'levels'; levels: StockLevel[] }
+  /** Of the rows, `refused` names those without effect, by index; all others are as they say. */
+  | { kind: 'imported'; changed: number; unchanged: number; refused: { row: number; code: ProblemCode }[] }
+  | { kind: 'levels'; levels: StockLevel[]; next?: number }
   | { kind: 'reservation'; reservation: Reservation }
-  | { kind: 'outcome'; outcome: Outcome; expiresAt: number }
+  /** `next`: what the next page is to be below; absent on the last one. */
+  | { kind: 'found'; reservations: Reservation[]; next?: string }
+  /** `next`: for each level the entry that the next page goes on with, 0 for none; absent on the last one. */
+  | { kind: 'entries'; entries: LedgerEntry[]; next?: number[] }
+  | { kind: 'outcome'; outcome: Outcome; expiresAt: number; sold?: Sold }
   /** What this partition held of the reservation; empty where it held nothing. */
   | { kind: 'settled'; lines: GrantedLine[] }
   | { kind: 'status'; status: WorkerStatus }
+  /** `known`: the key was used before, so that its answer may be there already. */
+  | { kind: 'claimed'; known: boolean }
+  /** What a request with this key was answered before; of a reservation in mode `partial`, also what was not granted. */
+  | { kind: 'replayed'; reply: Reply; short: Omit<LineRefusal, 'sku'>[] }
   | { kind: 'problem'; code: ProblemCode };
 
 export interface PartitionStatus {

@@ -4,6 +4,7 @@
  * A level that many commands touch is in the batch once; its values are read when the batch is sealed,
  * so the row has the final ones.
  */
+import type { Key } from '../reservations/key.ts';
 import type { BatchRows, LevelColumns } from '../storage/commit-batch.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -50,6 +51,8 @@ export interface Amendment {
   expiresAt: number;
   /** Units of each line, as an array literal. */
   sold: string | null;
+  /** The id under which its units were taken again. */
+  reheldAs?: string;
 }
 
 function levelColumns(): LevelColumns {
@@ -136,13 +139,15 @@ export class Batch {
   }
 
   /** Changes the row of a reservation that an earlier batch has inserted. @returns where the change stands, for `amend` */
-  changeOf(partition: number, id: string, was: string, { status, expiresAt, sold }: Amendment): number {
+  changeOf(partition: number, id: string, was: string, amendment: Amendment): number {
+    const { status, expiresAt, sold, reheldAs } = amendment;
     const { changes } = this.rows;
     changes.partition.push(partition);
     changes.was.push(was);
     changes.status.push(status);
     changes.expiresAt.push(expiresAt);
     changes.sold.push(sold);
+    changes.reheldAs.push(reheldAs ?? null);
     return ~(changes.id.push(id) - 1);
   }
 
@@ -153,6 +158,16 @@ export class Batch {
     rows.status[at] = status;
     rows.expiresAt[at] = expiresAt;
     rows.sold[at] = sold;
+  }
+
+  /** What a repetition of a request with this key will be answered. @param answer hexadecimal */
+  key(partition: number, { hash, fingerprint, partition: keyPartition }: Key, answer: string): void {
+    const { keys } = this.rows;
+    keys.partition.push(partition);
+    keys.key.push(hash);
+    keys.keyPartition.push(keyPartition);
+    keys.fingerprint.push(fingerprint);
+    keys.answer.push(answer);
   }
 
   /** Fills in what is known only when nothing more will be decided in this batch. */
@@ -208,7 +223,7 @@ function emptyRows(at: number): BatchRows {
       lines: [],
       sold: [],
     },
-    changes: { partition: [], id: [], was: [], status: [], expiresAt: [], sold: [] },
+    changes: { partition: [], id: [], was: [], status: [], expiresAt: [], sold: [], reheldAs: [] },
     ledger: {
       partition: [],
       seq: [],

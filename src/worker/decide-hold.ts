@@ -1,24 +1,76 @@
 /** Holding stock: deciding alone, as the home of a reservation over several partitions, or trying as a participant. */
 import { ASK_HOME_AFTER_MS } from '../limits.ts';
 import { allocate, giveBack } from '../reservations/allocate.ts';
+import type { LineRefusal } from '../reservations/types.ts';
 import type { Answer } from '../wire/link.ts';
 import type { HoldRequest } from '../wire/messages.ts';
+import { askForRehold } from './decide-rehold.ts';
+import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
 import { grantedLines } from './views.ts';
 
 export function hold(state: PartitionState, turn: Turn, request: HoldRequest, answer: Answer): void {
-  const { id, role, home, participants, createdAt, expiresAt, reference, lines } = request;
-  // It waited so long that it would be over before it began.
-  if (role !== 'probe' && expiresAt <= turn.now) return state.refuse(answer, 'overloaded');
-  // Only a tombstone can be there: the home said `never` to a participant, and keeps its word.
-  if (state.holds.find(id) !== NONE) return state.refuse(answer, 'partition-unavailable');
-  const { taken, refused } = allocate(state.snapshot, lines, request.strategy, request.locations);
-  if (role === 'probe') giveBack(state.snapshot, taken);
-  if (refused.length > 0) return state.whenDurable(() => answer({ kind: 'refused', lines: refused }));
-  const granted = grantedLines(state.snapshot, taken);
-  if (role === 'probe') return state.whenDurable(() => answer({ kind: 'granted', lines: granted }));
+  const { id, role, participants, expiresAt, rehold } = request;
+  if (role === 'probe') return probe(state, turn, request, answer);
+  if (rehold !== undefined) return askForRehold(state, turn, request, rehold.id, answer);
+  const held = takeStock(state, turn, request, answer);
+  if (held === undefined) return;
+  const { granted: lines, short } = held;
+  turn.batch.whenDurable(() => {
+    answer({ kind: 'granted', lines, short });
+    if (participants.length > 0) state.host.tellHeld(participants, id, expiresAt);
+  });
+}
 
+/** Says what `decide` would answer, and changes nothing. */
+function probe(state: PartitionState, turn: Turn, request: HoldRequest, answer: Answer): void {
+  const { taken, refused: refusedHere } = allocate(
+    state.snapshot,
+    request.lines,
+    request.strategy,
+    request.locations,
+  );
+  giveBack(state.snapshot, taken);
+  const refused = inOrder(request.refused, refusedHere);
+  if (refused.length > 0) remember(state, turn, { kind: 'refused', lines: refused });
+  const granted = grantedLines(state.snapshot, taken);
+  state.whenDurable(() =>
+    answer(
+      refused.length > 0
+        ? { kind: 'refused', lines: refused }
+        : { kind: 'granted', lines: granted, short: [] },
+    ),
+  );
+}
+
+interface Held {
+  slot: number;
+  granted: ReturnType<typeof grantedLines>;
+  short: Omit<LineRefusal, 'sku'>[];
+}
+
+/** Takes the units and writes them down. @returns undefined after it has answered why not, having changed nothing */
+export function takeStock(
+  state: PartitionState,
+  turn: Turn,
+  request: HoldRequest,
+  answer: Answer,
+): Held | undefined {
+  const { id, role, home, participants, createdAt, expiresAt, reference, lines, mode } = request;
+  // It waited so long that it would be over before it began.
+  if (expiresAt <= turn.now) return void state.refuse(answer, 'overloaded');
+  // Only a tombstone can be there: the home said `never` to a participant, and keeps its word.
+  if (state.holds.find(id) !== NONE) return void state.refuse(answer, 'partition-unavailable');
+  const { strategy, locations } = request;
+  const { taken, refused: refusedHere } = allocate(state.snapshot, lines, strategy, locations, mode);
+  const refused = inOrder(request.refused, refusedHere);
+  // A home that has nothing itself decides for participants that have something.
+  const nothing = taken.length === 0 && participants.length === 0;
+  if (refused.length > 0 && (mode === 'all' || nothing)) {
+    remember(state, turn, { kind: 'refused', lines: refused });
+    return void state.whenDurable(() => answer({ kind: 'refused', lines: refused }));
+  }
   state.change(turn);
   const trying = role === 'try';
   const slot = state.holds.add(id, trying ? 'trying' : 'held', home, createdAt, expiresAt, reference);
@@ -30,19 +82,19 @@ export function hold(state: PartitionState, turn: Turn, request: HoldRequest, an
   }
   for (const participant of participants) state.holds.addParticipant(slot, participant);
   state.wheel.set(slot, trying ? turn.now + ASK_HOME_AFTER_MS : expiresAt);
-  state.insert(turn, slot, {
-    partition: state.partition,
-    status: 'held',
-    id,
-    home,
-    createdAt,
-    expiresAt,
-    reference,
-    participants,
-    lines: `${rows}}`,
-  });
-  turn.batch.whenDurable(() => {
-    answer({ kind: 'granted', lines: granted });
-    if (participants.length > 0) state.host.tellHeld(participants, id, expiresAt);
-  });
+  const { partition } = state;
+  const row = { partition, status: 'held', id, home, createdAt, expiresAt, reference, participants } as const;
+  state.insert(turn, slot, { ...row, lines: `${rows}}` });
+  if (request.rehold === undefined) {
+    remember(state, turn, { kind: 'seen', id, status: 'held', expiresAt, short: refused });
+  }
+  return { slot, granted: grantedLines(state.snapshot, taken), short: refused };
+}
+
+/** Refusals of other partitions and of this one, by line. */
+function inOrder(
+  others: Omit<LineRefusal, 'sku'>[],
+  here: Omit<LineRefusal, 'sku'>[],
+): Omit<LineRefusal, 'sku'>[] {
+  return others.length === 0 ? here : [...others, ...here].sort((a, b) => a.line - b.line);
 }

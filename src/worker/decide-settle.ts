@@ -5,11 +5,12 @@
  * RESTful design", WS-REST 2014.)
  */
 import { TOMBSTONE_MS } from '../limits.ts';
+import type { Found } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
-import type { AskRequest, Outcome, SettleRequest } from '../wire/messages.ts';
+import type { AskRequest, Outcome, Reply, SettleRequest } from '../wire/messages.ts';
 import { closeAtHome } from './decide-close.ts';
 import { NONE } from './snapshot.ts';
-import type { Found, PartitionState, Turn } from './state.ts';
+import type { PartitionState, Turn } from './state.ts';
 import { heldLines } from './views.ts';
 
 /** A participant asks a little after the expiry, since the home will tell it at the expiry. */
@@ -24,7 +25,7 @@ export function ask(state: PartitionState, turn: Turn, { id }: AskRequest, answe
     state.wheel.set(asked, turn.now + TOMBSTONE_MS);
     return state.find(
       id,
-      (found) => state.host.post(state.partition, { kind: 'asked', id, outcome: outcomeOf(found), answer }),
+      (found) => state.host.post(state.partition, { kind: 'asked', id, found, answer }),
       (reply) => {
         state.host.post(state.partition, { kind: 'forget', id });
         answer(reply);
@@ -32,28 +33,18 @@ export function ask(state: PartitionState, turn: Turn, { id }: AskRequest, answe
     );
   }
   const is = state.holds.state(slot);
-  if (is === 'asked') return answer({ kind: 'problem', code: 'partition-unavailable' });
+  if (is === 'asked' || is === 'reholding') return answer({ kind: 'problem', code: 'partition-unavailable' });
   if (is === 'held' && state.holds.expiresAt[slot] <= turn.now) {
-    closeAtHome(state, turn, slot, 'expired');
+    closeAtHome(state, turn, slot, { outcome: 'expired' });
     return answerOutcome(state, answer, 'expired', 0);
   }
   if (is === 'held') return answerOutcome(state, answer, 'held', state.holds.expiresAt[slot]);
   if (is === 'never') return answerOutcome(state, answer, 'never', 0);
   // Settling: the database has the decision.
-  state.find(
-    id,
-    (found) => answer({ kind: 'outcome', outcome: outcomeOf(found) ?? 'never', expiresAt: 0 }),
-    answer,
-  );
+  state.find(id, (found) => answer(outcomeReply(found)), answer);
 }
 
-export function asked(
-  state: PartitionState,
-  turn: Turn,
-  id: string,
-  found: Outcome | undefined,
-  answer: Answer,
-): void {
+export function asked(state: PartitionState, turn: Turn, id: string, found: Found, answer: Answer): void {
   const slot = state.holds.find(id);
   // The database took so long that the wheel has dropped the mark.
   if (slot === NONE) return state.refuse(answer, 'partition-unavailable');
@@ -61,7 +52,7 @@ export function asked(
   if (state.holds.state(slot) !== 'asked') return answerOutcome(state, answer, 'never', 0);
   if (found !== undefined && found !== 'never') {
     state.forget(id);
-    return answerOutcome(state, answer, found, 0);
+    return state.whenDurable(() => answer(outcomeReply(found)));
   }
   state.holds.setState(slot, 'never');
   if (found === undefined) {
@@ -84,7 +75,7 @@ export function asked(
 export function settle(
   state: PartitionState,
   turn: Turn,
-  { id, outcome, expiresAt }: SettleRequest,
+  { id, outcome, expiresAt, sold }: SettleRequest,
   answer: Answer,
 ): void {
   const slot = state.holds.find(id);
@@ -98,7 +89,7 @@ export function settle(
     state.holds.expiresAt[slot] = expiresAt;
     state.wheel.set(slot, expiresAt + ASK_AFTER_EXPIRY_MS);
   } else {
-    state.release(turn, slot, outcome);
+    state.release(turn, slot, { outcome, sold });
     state.drop(slot);
   }
   state.whenDurable(() => answer({ kind: 'settled', lines }));
@@ -108,7 +99,7 @@ export function settle(
 export function cameDue(state: PartitionState, turn: Turn, slot: number): void {
   switch (state.holds.state(slot)) {
     case 'held':
-      return closeAtHome(state, turn, slot, 'expired');
+      return closeAtHome(state, turn, slot, { outcome: 'expired' });
     case 'trying':
     case 'decided':
       // Asked again a little later, should the answer not come.
@@ -120,8 +111,11 @@ export function cameDue(state: PartitionState, turn: Turn, slot: number): void {
   }
 }
 
-function outcomeOf(found: Found): Outcome | undefined {
-  return found === 'never' ? found : found?.status;
+/** What the database says, as a participant must hear it. */
+function outcomeReply(found: Found): Reply {
+  if (found === undefined || found === 'never') return { kind: 'outcome', outcome: 'never', expiresAt: 0 };
+  if (found === 'reheld') return { kind: 'outcome', outcome: 'confirmed', expiresAt: 0 };
+  return { kind: 'outcome', outcome: found.status, expiresAt: 0, sold: found.sold };
 }
 
 function answerOutcome(state: PartitionState, answer: Answer, outcome: Outcome, expiresAt: number): void {

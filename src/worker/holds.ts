@@ -18,9 +18,11 @@ import { enlarge, NONE } from './snapshot.ts';
  * - `decided`: this is a participant whose home said `held`.
  * - `asked`, `never`: this is the home of an id it has no record of and will never have; while `asked`,
  *   the database is still being consulted.
+ * - `reholding`: this is the home of an expired reservation that is to be confirmed after all; the
+ *   database is being consulted.
  */
-export type HoldState = 'held' | 'settling' | 'trying' | 'decided' | 'asked' | 'never';
-const STATES: readonly HoldState[] = ['held', 'settling', 'trying', 'decided', 'asked', 'never'];
+export type HoldState = 'held' | 'settling' | 'trying' | 'decided' | 'asked' | 'never' | 'reholding';
+const STATES: readonly HoldState[] = ['held', 'settling', 'trying', 'decided', 'asked', 'never', 'reholding'];
 
 const CAPACITY_MIN = 16;
 const words = new Uint32Array(4);
@@ -129,6 +131,16 @@ export class Holds {
       if (this.lineLevel[line] < 0) partitions.push(~this.lineLevel[line]);
     }
     return partitions;
+  }
+
+  /** This partition's lines, in the order in which they were added. */
+  linesOf(slot: number): { number: number; level: number; quantity: number }[] {
+    const lines: { number: number; level: number; quantity: number }[] = [];
+    for (let line = this.firstLine[slot]; line !== NONE; line = this.nextLine[line]) {
+      const level = this.lineLevel[line];
+      if (level >= 0) lines.push({ number: this.lineNumber[line], level, quantity: this.lineQuantity[line] });
+    }
+    return lines.reverse();
   }
 
   /** Units held of each of `levels` levels. */

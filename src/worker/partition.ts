@@ -4,24 +4,36 @@
  * Decisions are synchronous and in memory: there is no await between reading a level and changing it.
  * Changes go into the batch that is being formed.
  */
-import { TOMBSTONE_MS } from '../limits.ts';
+import { KEYS_SWEPT_AT_ONCE, TOMBSTONE_MS } from '../limits.ts';
+import type { Key } from '../reservations/key.ts';
 import type { Answer } from '../wire/link.ts';
 import type {
+  AdjustRequest,
   AskRequest,
   CancelRequest,
+  ConfirmRequest,
+  ExtendRequest,
   HoldRequest,
+  ImportLevelsRequest,
   PutLevelRequest,
+  Reply,
   SettleRequest,
 } from '../wire/messages.ts';
 import type { Batch } from './batch.ts';
-import { cancel } from './decide-close.ts';
+import { close } from './decide-close.ts';
+import { extend } from './decide-extend.ts';
 import { hold } from './decide-hold.ts';
+import { rehold } from './decide-rehold.ts';
 import { ask, asked, cameDue, settle } from './decide-settle.ts';
-import { putLevel } from './decide-stock.ts';
+import { adjust, importLevels, putLevel } from './decide-stock.ts';
+import { mayBeSentAgain, remember, rememberedOf, replay } from './remember.ts';
 import { NONE } from './snapshot.ts';
-import { type OwnCommand, PartitionState } from './state.ts';
+import { type OwnCommand, PartitionState, type Turn } from './state.ts';
 
-export type CallerCommand = HoldRequest | PutLevelRequest | CancelRequest | AskRequest | SettleRequest;
+/** What may have an Idempotency-Key. */
+type KeyedCommand = HoldRequest | AdjustRequest | CancelRequest | ConfirmRequest | ExtendRequest;
+
+export type CallerCommand = KeyedCommand | PutLevelRequest | ImportLevelsRequest | AskRequest | SettleRequest;
 
 export class Partition extends PartitionState {
   /** Whether something is due; it stays due until it is decided. */
@@ -44,24 +56,68 @@ export class Partition extends PartitionState {
     if ('deadline' in command && command.deadline <= now) {
       return answer({ kind: 'problem', code: 'overloaded' });
     }
-    const turn = { batch, now };
+    const turn: Turn = { batch, now };
+    if (mayHaveKey(command) && command.key !== undefined) {
+      return this.decideOnce(turn, command, command.key, answer);
+    }
+    this.dispatch(turn, command, answer);
+  }
+
+  /** Decides what has an Idempotency-Key, unless it was decided before. */
+  private decideOnce(turn: Turn, command: KeyedCommand, key: Key, answer: Answer): void {
+    const known = this.keys.find(key.hash, key.fingerprint);
+    if (known === 'other') return this.refuse(answer, 'idempotency-key-reused');
+    if (known === 'same') return replay(this, key.hash, answer);
+    const once = { ...key, remembered: false };
+    this.dispatch({ ...turn, key: once }, command, (reply) => {
+      if (once.remembered || (reply.kind === 'problem' && mayBeSentAgain(reply.code))) return answer(reply);
+      if (command.kind === 'confirm' && isLate(command, reply)) return answer(reply);
+      this.host.post(this.partition, { kind: 'remember', key, reply, answer });
+    });
+  }
+
+  private dispatch(turn: Turn, command: CallerCommand | OwnCommand, answer: Answer): void {
     switch (command.kind) {
       case 'hold':
         return hold(this, turn, command, answer);
       case 'put-level':
         return putLevel(this, turn, command, answer);
+      case 'adjust':
+        return adjust(this, turn, command, answer);
+      case 'import-levels':
+        return importLevels(this, turn, command, answer);
       case 'cancel':
-        return cancel(this, turn, command, answer);
+      case 'confirm':
+        return close(this, turn, command, answer);
+      case 'extend':
+        return extend(this, turn, command, answer);
       case 'ask':
         return ask(this, turn, command, answer);
       case 'settle':
         return settle(this, turn, command, answer);
       case 'asked':
-        return asked(this, turn, command.id, command.outcome, command.answer);
+        return asked(this, turn, command.id, command.found, command.answer);
+      case 'rehold':
+        return rehold(this, { ...turn, key: command.key }, command.request, command.found, command.answer);
+      case 'remember':
+        return this.rememberReply(turn, command);
       case 'settled':
       case 'forget':
         return this.forget(command.id);
     }
+  }
+
+  /** Another request with the key may have come first; then its answer is the one that counts. */
+  private rememberReply(turn: Turn, { key, reply, answer }: Extract<OwnCommand, { kind: 'remember' }>): void {
+    if (this.keys.find(key.hash, key.fingerprint) !== 'none') return replay(this, key.hash, answer);
+    remember(this, { ...turn, key: { ...key, remembered: false } }, rememberedOf(reply));
+    this.whenDurable(() => answer(reply));
+  }
+
+  /** Called as time passes. @param keptMs how long keys are remembered, in milliseconds */
+  forgetOldKeys(now: number, keptMs: number): void {
+    this.keys.sweep(now - keptMs, KEYS_SWEPT_AT_ONCE);
+    this.claims.sweep(now, now - keptMs, KEYS_SWEPT_AT_ONCE);
   }
 
   /** Restores an open reservation at start. Its lines' units are already in the levels' `reserved`. */
@@ -86,4 +142,14 @@ export class Partition extends PartitionState {
     const slot = this.holds.add(id, 'never', this.partition, saidAt, saidAt);
     this.wheel.set(slot, saidAt + TOMBSTONE_MS);
   }
+}
+
+const KEYED = ['hold', 'adjust', 'cancel', 'confirm', 'extend'];
+function mayHaveKey(command: CallerCommand | OwnCommand): command is KeyedCommand {
+  return KEYED.includes(command.kind);
+}
+
+/** The caller will try to hold the units of the expired reservation again; only that is its answer. */
+function isLate({ rehold }: ConfirmRequest, reply: Reply): boolean {
+  return rehold && reply.kind === 'problem' && reply.code === 'reservation-expired';
 }

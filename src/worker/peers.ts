@@ -8,7 +8,8 @@ import type { GrantedLine } from '../reservations/types.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import type { Answer } from '../wire/link.ts';
 import { connect, type Link } from '../wire/link.ts';
-import type { Outcome, Reply, Request } from '../wire/messages.ts';
+import type { Reply, Request } from '../wire/messages.ts';
+import type { Decision } from './state.ts';
 
 const RETRY_MS = 500;
 
@@ -44,27 +45,28 @@ export class Peers {
    * Tells each participant until all have acknowledged, which may take until they are back.
    * @returns the participants' lines, or undefined if one of them no longer had them
    */
-  async settle(participants: number[], id: string, outcome: Outcome): Promise<GrantedLine[] | undefined> {
-    const parts = await Promise.all(participants.map((partition) => this.tell(partition, id, outcome)));
+  async settle(participants: number[], id: string, decision: Decision): Promise<GrantedLine[] | undefined> {
+    const parts = await Promise.all(participants.map((partition) => this.tell(partition, id, decision)));
     return parts.some((lines) => lines.length === 0) ? undefined : parts.flat();
   }
 
-  private tell(partition: number, id: string, outcome: Outcome): Promise<GrantedLine[]> {
+  private tell(partition: number, id: string, decision: Decision): Promise<GrantedLine[]> {
     const key = `${partition} ${id}`;
     const told =
-      this.telling.get(key) ?? this.settleOne(partition, id, outcome).finally(() => this.telling.delete(key));
+      this.telling.get(key) ??
+      this.settleOne(partition, id, decision).finally(() => this.telling.delete(key));
     this.telling.set(key, told);
     return told;
   }
 
-  private async settleOne(partition: number, id: string, outcome: Outcome): Promise<GrantedLine[]> {
+  private async settleOne(partition: number, id: string, decision: Decision): Promise<GrantedLine[]> {
     while (!this.closed) {
       const reply = await this.ask({
         kind: 'settle',
         partition,
         deadline: this.deadline(),
         id,
-        outcome,
+        ...decision,
         expiresAt: 0,
       }).catch(() => undefined);
       if (reply?.kind === 'settled') return reply.lines;

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import { TOMBSTONE_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Sql } from '../storage/database.ts';
+import { loadKeys } from '../storage/load-keys.ts';
 import {
   loadLevels,
   loadNever,
@@ -27,10 +28,15 @@ export interface Recovered {
 }
 
 /**
- * Takes and fills them.
+ * Takes and fills them. @param keysMs how long idempotency keys are remembered, in milliseconds
  * Rows that contradict each other are logged, and the server goes on: refusing to start would not mend them.
  */
-export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promise<Recovered> {
+export async function recover(
+  sql: Sql,
+  owned: Partition[],
+  clock: Clock,
+  keysMs: number,
+): Promise<Recovered> {
   const partitions = owned.map(({ partition }) => partition);
   const byNumber = new Map(owned.map((partition) => [partition.partition, partition]));
   const epoch = await takePartitions(sql, partitions);
@@ -50,9 +56,9 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
   });
   const unsettled: UnsettledRow[] = [];
   await loadOpen(sql, partitions, (row) => {
-    const { partition, id, home, decision, createdAt, expiresAt, reference, participants, lines } = row;
+    const { partition, id, home, decision, sold, createdAt, expiresAt, reference, participants, lines } = row;
     if (decision !== null && decision !== 'held') {
-      unsettled.push({ partition: home, id, decision, participant: partition });
+      unsettled.push({ partition: home, id, decision, sold, participant: partition });
     }
     const decided = decision !== null;
     const dueAt = home === partition || decision === 'held' ? expiresAt : clock.now() + ASK_AFTER_RECOVERY_MS;
@@ -72,6 +78,15 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
     byNumber.get(partition)!.restoreNever(id, at),
   );
   await loadUnsettled(sql, partitions, (row) => unsettled.push(row));
+  await loadKeys(
+    sql,
+    partitions,
+    clock.now() - keysMs,
+    ({ partition, keyPartition, key, fingerprint, at }) => {
+      byNumber.get(partition)?.keys.add(key, fingerprint, at);
+      byNumber.get(keyPartition)?.claims.keys.add(key, fingerprint, at);
+    },
+  );
   for (const partition of owned) checkBooks(partition);
   return { epoch, unsettled };
 }

@@ -6,18 +6,26 @@
  * An answer leaves only when everything that it was computed from is durable; so neither a grant nor a
  * refusal, nor a read, can be undone by a crash.
  */
+import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
+import type { Sold } from '../reservations/sold.ts';
 import type { GrantedLine } from '../reservations/types.ts';
-import type { FoundReservation } from '../storage/find-reservation.ts';
+import type { Found } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
-import type { Outcome } from '../wire/messages.ts';
+import type { HoldRequest, Outcome, Reply } from '../wire/messages.ts';
 import type { Author, Batch, LedgerKind, NewReservation, Note } from './batch.ts';
+import { Claims } from './claims.ts';
 import { Holds } from './holds.ts';
+import { Keys } from './keys.ts';
 import { type Locations, NONE, Snapshot } from './snapshot.ts';
 import { Wheel } from './wheel.ts';
 
-/** What the database has of an id at its home. */
-export type Found = FoundReservation | 'never' | undefined;
+/** What a home has decided to do with an open reservation. */
+export interface Decision {
+  outcome: Exclude<Outcome, 'held'>;
+  /** Of a confirmation in part. */
+  sold?: Sold;
+}
 
 /** What a partition can't do alone. */
 export interface Host {
@@ -28,26 +36,36 @@ export interface Host {
   /** Tells participants that the reservation is held; an answer isn't needed. */
   tellHeld(participants: number[], id: string, expiresAt: number): void;
   /** Tells participants of a closing until all have acknowledged it. @returns their lines, if all still had them */
-  settle(participants: number[], id: string, outcome: Outcome): Promise<GrantedLine[] | undefined>;
+  settle(participants: number[], id: string, decision: Decision): Promise<GrantedLine[] | undefined>;
   /** Reads a reservation that is not in memory. */
   find(home: number, id: string): Promise<Found>;
+  /** Reads what was answered to an Idempotency-Key. */
+  findAnswer(partition: number, hash: string): Promise<Uint8Array | undefined>;
 }
 
 /** Commands that a partition sends to itself, when what it waited for is there. */
 export type OwnCommand =
   | { kind: 'settled'; id: string }
-  | { kind: 'asked'; id: string; outcome: Outcome | undefined; answer: Answer }
-  | { kind: 'forget'; id: string };
+  | { kind: 'asked'; id: string; found: Found; answer: Answer }
+  | { kind: 'rehold'; request: HoldRequest; key: Turn['key']; found: Found; answer: Answer }
+  | { kind: 'forget'; id: string }
+  | { kind: 'remember'; key: Key; reply: Reply; answer: Answer };
 
 /** The batch being formed, and the time that its decisions are made at, in milliseconds. */
 export interface Turn {
   batch: Batch;
   now: number;
+  /** The Idempotency-Key of what is being decided, and whether the batch has it already. */
+  key?: Key & { remembered: boolean };
 }
 
 export class PartitionState implements Author {
   readonly snapshot: Snapshot;
   readonly holds = new Holds();
+  /** Idempotency-Keys of what was decided here. */
+  readonly keys = new Keys();
+  /** Idempotency-Keys that have their payload, wherever it is decided, by this partition. */
+  readonly claims = new Claims();
   readonly wheel: Wheel;
   private lastBatch: Batch | undefined;
   ledgerSeq = 0;
@@ -105,23 +123,34 @@ export class PartitionState implements Author {
     holds.writtenIn[slot] = batch.number;
   }
 
-  /** Gives this partition's stock of a reservation back, or takes it off the shelf. */
-  release(turn: Turn, slot: number, outcome: Exclude<Outcome, 'held'>): void {
-    const { snapshot, holds } = this;
-    const id = holds.idOf(slot);
+  /**
+   * Gives this partition's stock of a reservation back, or takes it off the shelf.
+   * @param as the status that its row gets, if it is not the outcome's name
+   */
+  release(turn: Turn, slot: number, { outcome, sold }: Decision, as: string = outcome): void {
+    const id = this.holds.idOf(slot);
+    const left = outcome === 'confirmed' ? sold?.slice() : undefined;
     this.change(turn);
-    for (let line = holds.firstLine[slot]; line !== NONE; line = holds.nextLine[line]) {
-      const level = holds.lineLevel[line];
-      if (level < 0) continue;
-      const quantity = holds.lineQuantity[line];
-      if (snapshot.reserved[level] < quantity)
-        throw new Error(`level ${level} has less reserved than is released`);
-      const sold = outcome === 'confirmed' ? quantity : 0;
-      snapshot.reserved[level] -= quantity;
-      snapshot.onHand[level] -= sold;
-      this.record(turn, level, outcome, -sold, -quantity, id);
+    for (const { number, level, quantity } of this.holds.linesOf(slot)) {
+      let units = outcome === 'confirmed' ? quantity : 0;
+      if (left !== undefined) {
+        units = Math.min(quantity, left[number] ?? 0);
+        left[number] -= units;
+      }
+      if (units > 0) this.giveUp(turn, level, 'confirmed', units, units, id);
+      if (units < quantity)
+        this.giveUp(turn, level, outcome === 'confirmed' ? 'released' : outcome, 0, quantity - units, id);
     }
-    this.amend(turn, slot, outcome);
+    this.amend(turn, slot, as, sold === undefined ? null : `{${sold.join(',')}}`);
+  }
+
+  private giveUp(turn: Turn, level: number, kind: LedgerKind, sold: number, units: number, id: string): void {
+    const { snapshot } = this;
+    if (snapshot.reserved[level] < units)
+      throw new Error(`level ${level} has less reserved than is released`);
+    snapshot.reserved[level] -= units;
+    snapshot.onHand[level] -= sold;
+    this.record(turn, level, kind, -sold, -units, id);
   }
 
   /** Forgets a reservation, if it is there. */

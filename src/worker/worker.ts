@@ -1,6 +1,6 @@
 /**
  * A worker process: the actors of its partitions, their commit lanes, the socket that fronts and other
- * workers reach it by, and a connection for reads that no commit waits for.
+ * workers reach it by, and connections for reads and for searches that no commit waits for.
  *
  * It listens before its partitions are loaded, and answers `partition-unavailable` until they are. When
  * it learns that it lost a partition it ends at once, dropping everything it holds in memory: what was
@@ -13,20 +13,24 @@ import { log } from '../observability/log.ts';
 import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
 import { Connections, failureText, openDatabase, openLane } from '../storage/database.ts';
+import { findAnswer } from '../storage/find-answer.ts';
 import { findReservation } from '../storage/find-reservation.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
 import { ping } from '../storage/ping.ts';
+import { openSearchStore } from '../storage/search-store.ts';
 import { type Answer, listen } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
 import { Actor } from './actor.ts';
 import { getReservation } from './decide-close.ts';
-import { getLevels } from './decide-stock.ts';
+import { exportLevels, getLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
 import { Pruner } from './pruner.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
+import { recall } from './remember.ts';
+import { Searches } from './searches.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
 
@@ -44,6 +48,8 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   );
   const lanes = stores.map((store) => new Lane(store, clock, fail));
   const reader = new Connections(() => openDatabase(spec.database, `${name} reads`, READS_AT_ONCE));
+  const searchStore = openSearchStore(spec.database, `${name} searches`);
+  const searches = new Searches(searchStore, spec.map.owner.length, clock);
   const pulse = new Pulse(() => reader.use(ping), failureText, clock);
   const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
   const actors = new Map<number, Actor>();
@@ -61,21 +67,36 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
         peers.ask({ kind: 'settle', partition, deadline, id, outcome: 'held', expiresAt }).catch(() => {});
       }
     },
-    settle: (participants, id, outcome) => peers.settle(participants, id, outcome),
+    settle: (participants, id, decision) => peers.settle(participants, id, decision),
     find: (home, id) => reader.use((sql) => findReservation(sql, home, id)),
+    findAnswer: (partition, hash) => reader.use((sql) => findAnswer(sql, partition, hash)),
   };
 
   async function askHome(partition: number, home: number, id: string): Promise<void> {
     const deadline = clock.now() + ASK_HOME_DEADLINE_MS;
     const reply = await peers.ask({ kind: 'ask', partition: home, deadline, id }).catch(() => undefined);
     if (reply?.kind !== 'outcome') return;
-    const { outcome, expiresAt } = reply;
-    const settle = { kind: 'settle', partition, deadline: peers.deadline(), id, outcome, expiresAt } as const;
+    const { outcome, expiresAt, sold } = reply;
+    const deadlineOfSettle = peers.deadline();
+    const settle = {
+      kind: 'settle',
+      partition,
+      deadline: deadlineOfSettle,
+      id,
+      outcome,
+      expiresAt,
+      sold,
+    } as const;
     actors.get(partition)!.receive(settle, () => {});
   }
 
   function dispatch(request: Request, answer: Answer): void {
     if (request.kind === 'status') return answer({ kind: 'status', status: status() });
+    if (request.kind === 'find-reservations' || request.kind === 'read-ledger') {
+      return draining
+        ? answer({ kind: 'problem', code: 'partition-unavailable' })
+        : searches.receive(request, answer);
+    }
     const actor = actors.get(request.partition);
     if (!serving || draining || actor === undefined) {
       return answer({ kind: 'problem', code: 'partition-unavailable' });
@@ -83,8 +104,17 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     switch (request.kind) {
       case 'get-levels':
         return getLevels(actor.partition, request, answer);
+      case 'export-levels':
+        return exportLevels(actor.partition, request, answer);
       case 'get-reservation':
         return getReservation(actor.partition, request.id, answer);
+      case 'claim':
+        return actor.partition.claims.claim(request, clock.now(), answer);
+      case 'release':
+        actor.partition.claims.release(request, clock.now());
+        return answer({ kind: 'claimed', known: true });
+      case 'recall':
+        return recall(actor.partition, request.key, answer);
       default:
         return actor.receive(request, answer);
     }
@@ -129,12 +159,13 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     const owned = [...actors.values()]
       .map((actor) => actor.partition)
       .filter(({ partition }) => laneOf(partition) === lane);
-    const recovered = await reader.use((sql) => recover(sql, owned, clock));
+    const recovered = await reader.use((sql) => recover(sql, owned, clock, spec.retention.keysMs));
     lane.epoch = recovered.epoch;
     unsettled.push(...recovered.unsettled);
   }
   serving = true;
-  for (const { participant, id, decision } of unsettled) void peers.settle([participant], id, decision);
+  for (const { participant, id, decision, sold } of unsettled)
+    void peers.settle([participant], id, { outcome: decision, sold });
   void pulse.beat();
   const pruner = new Pruner(
     new Connections(() => openLane(spec.database, `${name} prune`)),
@@ -145,7 +176,10 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   void pruner.run();
   const ticking = setInterval(() => {
     const now = clock.now();
-    for (const actor of actors.values()) actor.wake(now);
+    for (const actor of actors.values()) {
+      actor.wake(now);
+      actor.partition.forgetOldKeys(now, spec.retention.keysMs);
+    }
   }, WHEEL_TICK_MS);
   log.info('worker serves', {
     worker: spec.worker,
@@ -163,7 +197,8 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       for (const lane of lanes) lane.close();
       peers.close();
       server.stop();
-      await Promise.all([...stores.map((store) => store.close()), reader.close(), pruned]);
+      const reads = [reader.close(), searchStore.close(), pruned];
+      await Promise.all([...stores.map((store) => store.close()), ...reads]);
     },
   };
 }

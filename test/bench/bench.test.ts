@@ -42,7 +42,7 @@ describe('bun run bench', () => {
       expect(code, output + errors).toBe(0);
       expect(output).toContain('The books balance.');
       expect(output).toContain('none reads stock or reservations');
-      expect(output).toContain('holdfast.commit_batch');
+      expect(output).toContain('with fence as');
 
       const [line, ...more] = readFileSync(file, 'utf8').trimEnd().split('\n');
       expect(more).toEqual([]);

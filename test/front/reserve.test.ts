@@ -15,6 +15,7 @@ const [HOME, SECOND, THIRD] = SKUS.map((sku) => partitionOf(sku, PARTITIONS));
 const granted = (line: number): Answer => ({
   kind: 'granted',
   lines: [{ line, allocations: [{ location: 'x', quantity: 1 }] }],
+  short: [],
 });
 const refused = (
   line: number,
@@ -153,7 +154,12 @@ async function run(given: Case, wanted: HoldLine[] = lines) {
           await Bun.sleep(0);
           if (request.kind === 'settle') return { kind: 'settled', lines: [] };
           if (request.kind !== 'hold') throw new Error(request.kind);
-          if (request.role === 'probe') return given.probe ?? { kind: 'granted', lines: [] };
+          if (request.role === 'probe') {
+            const here = given.probe?.kind === 'refused' ? given.probe.lines : [];
+            return given.probe?.kind === 'lost' || given.probe?.kind === 'problem'
+              ? given.probe
+              : { kind: 'refused', lines: [...request.refused, ...here] };
+          }
           if (request.partition === HOME) return given.home ?? granted(2);
           if (request.partition === SECOND) return given.second ?? granted(1);
           return given.third ?? granted(0);
@@ -162,7 +168,7 @@ async function run(given: Case, wanted: HoldLine[] = lines) {
       clock: { ...systemClock, now: () => 1000 },
       ids: new ReservationIds(),
     },
-    { lines: wanted, strategy: 'split', locations: ['x'], expiresInMs: 5000, reference: 'r' },
+    { lines: wanted, strategy: 'split', mode: 'all', locations: ['x'], expiresInMs: 5000, reference: 'r' },
   );
   return { verdict, asked };
 }
@@ -215,7 +221,7 @@ describe('a reservation within one partition', () => {
     { line: 1, sku: 'A', quantity: 2 },
   ];
   test('is one request', async () => {
-    const { asked } = await run({ ...cases[0], home: { kind: 'granted', lines: [] } }, both);
+    const { asked } = await run({ ...cases[0], home: { kind: 'granted', lines: [], short: [] } }, both);
     expect(asked).toHaveLength(1);
     expect(asked[0]).toMatchObject({ role: 'decide', participants: [], lines: both });
   });

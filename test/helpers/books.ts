@@ -62,5 +62,5 @@ export interface HomeRow {
 export async function decisionsOf(sql: BooksSql): Promise<HomeRow[]> {
   return await sql<HomeRow[]>`
     select id::text as id, status::text as status, reference from holdfast.reservation
-     where home = partition and status <> 'never'`;
+     where home = partition and status not in ('never', 'reheld')`;
 }

@@ -44,7 +44,14 @@ export interface Problem {
   status: number;
   detail: string;
   code: string;
-  errors?: { line?: number; sku?: string; code: string; requested?: number; available?: number }[];
+  errors?: {
+    pointer?: string;
+    line?: number;
+    sku?: string;
+    code: string;
+    requested?: number;
+    available?: number;
+  }[];
 }
 
 /** One answer; the caller says by its expectation of `status` which body it is. */
@@ -54,6 +61,8 @@ export interface Answer<T> {
   code: string | undefined;
   body: T;
   problem: Problem;
+  /** It is that of an earlier request with the same Idempotency-Key. */
+  replayed: boolean;
 }
 
 /** Unless a test says otherwise, nothing expires while it runs. */
@@ -68,18 +77,34 @@ export class Shop {
   ) {}
 
   /** @throws what fetch throws, when no whole answer arrived */
-  async call<T>(method: string, path: string, body?: unknown, front = this.turn++): Promise<Answer<T>> {
+  async call<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    front = this.turn++,
+    key?: string,
+  ): Promise<Answer<T>> {
+    const headers: Record<string, string> = {};
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    if (key !== undefined) headers['idempotency-key'] = key;
     const response = await fetch(`http://127.0.0.1:${this.server.port + (front % this.fronts)}${path}`, {
       method,
-      headers: body === undefined ? undefined : { 'content-type': 'application/json' },
+      headers,
       body: body === undefined ? undefined : JSON.stringify(body),
     });
     const text = await response.text();
     const parsed = JSON.parse(text) as T & Problem;
-    if (response.ok) return { status: response.status, code: undefined, body: parsed, problem: parsed };
+    const replayed = response.headers.get('idempotency-replayed') === 'true';
+    if (response.ok)
+      return { status: response.status, code: undefined, body: parsed, problem: parsed, replayed };
     if (response.headers.get('content-type') !== 'application/problem+json' || parsed.code === undefined)
       throw new Error(`${method} ${path} was answered ${response.status} without a problem: ${text}`);
-    return { status: response.status, code: parsed.code, body: parsed, problem: parsed };
+    return { status: response.status, code: parsed.code, body: parsed, problem: parsed, replayed };
+  }
+
+  /** A POST with an Idempotency-Key. */
+  once<T>(path: string, body: unknown, key: string): Promise<Answer<T>> {
+    return this.call('POST', path, body, undefined, key);
   }
 
   put(sku: string, location: string, onHand: number): Promise<Answer<Level>> {
@@ -99,6 +124,22 @@ export class Shop {
 
   cancel(id: string): Promise<Answer<Reservation>> {
     return this.call('POST', `/v1/reservations/${id}/cancel`);
+  }
+
+  confirm(id: string, body?: Record<string, unknown>): Promise<Answer<Reservation>> {
+    return this.call('POST', `/v1/reservations/${id}/confirm`, body);
+  }
+
+  extend(id: string, expiresInSeconds: number): Promise<Answer<Reservation>> {
+    return this.call('POST', `/v1/reservations/${id}/extend`, { expiresInSeconds });
+  }
+
+  adjust(sku: string, location: string, body: Record<string, unknown>): Promise<Answer<Level>> {
+    return this.call(
+      'POST',
+      `/v1/stock/${encodeURIComponent(sku)}/${encodeURIComponent(location)}/adjustments`,
+      body,
+    );
   }
 
   read(id: string): Promise<Answer<Reservation>> {

@@ -57,6 +57,8 @@ export function holdOf(sku: string, more: Partial<HoldRequest> = {}): HoldReques
     role: 'decide',
     home,
     participants: [],
+    mode: 'all',
+    refused: [],
     createdAt: Date.now(),
     expiresAt: Date.now() + 3_600_000,
     strategy: 'most-available',

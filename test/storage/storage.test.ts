@@ -40,6 +40,7 @@ beforeEach(async () => {
   await sql`truncate holdfast.stock_level, holdfast.reservation, holdfast.ledger`;
 });
 
+const KEYS_MS = 60_000;
 let batchNumber = 0;
 const newBatch = (): Batch => new Batch(++batchNumber, systemClock.now());
 /** Whoever took partitions last, as a lane knows itself. */
@@ -48,17 +49,17 @@ let owner = { epoch: 0, commitSeq: 0 };
 async function owned(numbers: number[]): Promise<Partition[]> {
   const locations = new Locations();
   const partitions = numbers.map((number) => new Partition(number, locations, host, systemClock.now()));
-  owner = { epoch: (await recover(sql, partitions, systemClock)).epoch, commitSeq: 0 };
+  owner = { epoch: (await recover(sql, partitions, systemClock, KEYS_MS)).epoch, commitSeq: 0 };
   return partitions;
 }
 
 function put(partition: Partition, batch: Batch, sku: string, onHand: number, location = 'dc1'): void {
   const to = { partition: partition.partition, deadline: Infinity };
-  partition.decide(batch, systemClock.now(), { kind: 'put-level', ...to, sku, location, onHand }, noAnswer);
+  partition.decide(batch, batch.rows.at, { kind: 'put-level', ...to, sku, location, onHand }, noAnswer);
 }
 
 function hold(partition: Partition, batch: Batch, skus: string[], more: Partial<HoldRequest> = {}): string {
-  const now = systemClock.now();
+  const now = batch.rows.at;
   const home = more.home ?? partition.partition;
   const id = more.id ?? ids.next(now, home);
   partition.decide(
@@ -72,6 +73,8 @@ function hold(partition: Partition, batch: Batch, skus: string[], more: Partial<
       role: 'decide',
       home,
       participants: [],
+      mode: 'all',
+      refused: [],
       createdAt: now,
       expiresAt: now + 60_000,
       strategy: 'most-available',
@@ -216,7 +219,7 @@ test('what a start reads back is what was in memory', async () => {
           const { partition: owner, id } = held.splice(number % held.length, 1)[0];
           owner.decide(
             batch,
-            systemClock.now(),
+            batch.rows.at,
             { kind: 'cancel', partition: owner.partition, deadline: Infinity, id },
             noAnswer,
           );
@@ -262,7 +265,7 @@ test('a part whose home decided, or never will, is told so at the start', async 
 
   const [again] = await (async () => {
     const partition = new Partition(2, new Locations(), host, systemClock.now());
-    const { unsettled } = await recover(sql, [partition], systemClock);
+    const { unsettled } = await recover(sql, [partition], systemClock, KEYS_MS);
     expect(unsettled).toEqual([{ partition: 1, id: cancelled, decision: 'cancelled', participant: 2 }]);
     return [partition];
   })();
@@ -270,7 +273,7 @@ test('a part whose home decided, or never will, is told so at the start', async 
   expect(again.holds.state(again.holds.find(undecided))).toBe('trying');
 
   const homeAgain = new Partition(1, new Locations(), host, systemClock.now());
-  expect((await recover(sql, [homeAgain], systemClock)).unsettled).toEqual([
+  expect((await recover(sql, [homeAgain], systemClock, KEYS_MS)).unsettled).toEqual([
     { partition: 1, id: cancelled, decision: 'cancelled', participant: 2 },
   ]);
   expect(homeAgain.holds.participants(homeAgain.holds.find(decided))).toEqual([2]);

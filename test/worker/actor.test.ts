@@ -31,13 +31,22 @@ function build() {
     askHome: () => {
       throw new Error('no participants here');
     },
+    findAnswer: async () => undefined,
     tellHeld: () => {},
     settle: async () => [],
     // The store as the reader sees it: status only.
     async find(home, id) {
       const status = store.statuses.get(`${home}/${id}`);
       if (status === undefined) return undefined;
-      return { id, status: status as 'cancelled', lines: [], createdAt: 0, expiresAt: 0, unsettled: [] };
+      return {
+        id,
+        status: status as 'cancelled',
+        lines: [],
+        createdAt: 0,
+        expiresAt: 0,
+        unsettled: [],
+        heldLines: [],
+      };
     },
   };
   const actors = PARTITIONS.map(
@@ -201,6 +210,8 @@ async function play(operations: Operation[], together: number): Promise<void> {
             role: 'decide',
             home: one.partition,
             participants: [],
+            mode: 'all',
+            refused: [],
             createdAt: clock.now(),
             expiresAt: clock.now() + one.seconds * 1000,
             strategy: 'most-available',

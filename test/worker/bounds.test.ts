@@ -34,6 +34,8 @@ test('a mailbox refuses what it has no room for, and only that', () => {
     role: 'decide',
     home: 1,
     participants: [],
+    mode: 'all',
+    refused: [],
     createdAt: NOW,
     expiresAt: NOW + 60_000,
     strategy: 'most-available',

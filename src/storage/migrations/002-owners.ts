@@ -11,6 +11,8 @@
  *   level's history is a walk over the primary key: no second index slows the commit. A partition's
  *   last entry is the greatest of its levels'.
  * - `sold` of a confirmed reservation: units of each line, where it was confirmed in part.
+ * - A reservation that is confirmed after it expired stays closed as far as its own units go; they are taken
+ *   and sold under an id of their own, whose home row has the status `reheld`, and `reheld_as` names it.
  */
 export const sql = `
 drop function commit_batch;
@@ -39,7 +41,8 @@ update stock_level s set last_entry = l.seq
   from (select partition, level, max(seq) as seq from ledger group by 1, 2) l
  where l.partition = s.partition and l.level = s.level;
 
-alter table reservation add column sold integer[];
+alter type reservation_status add value 'reheld';
+alter table reservation add column sold integer[], add column reheld_as uuid;
 
 create table idempotency_key (
   partition smallint not null,

@@ -1,0 +1,149 @@
+/**
+ * Idempotency-Key (IETF httpapi draft): a request that is repeated with its key takes effect once, and gets the
+ * first answer again (invariant I5).
+ *
+ * The key is claimed at its own partition, which refuses it for another payload and lets one request at a time go on.
+ * Where the request is decided, the key is written down in the commit that has its effect, so that once
+ * is once even where a claim got lost. A claim whose request had no effect is given back.
+ */
+import { KEY_CHARACTERS_MAX, REQUEST_DEADLINE_MS } from '../limits.ts';
+import type { Key } from '../reservations/key.ts';
+import type { ProblemCode } from '../reservations/outcomes.ts';
+import type { LineRefusal } from '../reservations/types.ts';
+import { partitionOf } from '../routing/partition-map.ts';
+import { problemFrom } from './answers.ts';
+import type { Answer, Asker, PartitionRequest } from './backends.ts';
+import type { FrontContext } from './context.ts';
+import { invalid } from './problems.ts';
+
+export const IDEMPOTENCY_KEY = 'idempotency-key';
+
+/** A key on its way through one request. */
+export class KeyInUse implements Key {
+  /** The answer is that of an earlier request. */
+  replayed = false;
+  /** It was used before, so that there may be an answer already. */
+  known = false;
+
+  constructor(
+    readonly hash: string,
+    readonly fingerprint: string,
+    readonly partition: number,
+  ) {}
+}
+
+/**
+ * The key as it came: quoted, as the draft has it, or bare.
+ * @returns undefined where it is not one of 1 to KEY_CHARACTERS_MAX printable ASCII characters
+ */
+export function parseKey(header: string): string | undefined {
+  const quoted = /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/.exec(header);
+  const key = quoted === null ? header : quoted[1].replace(/\\(.)/g, '$1');
+  if (quoted === null && !/^[\x21\x23-\x7e][\x20-\x7e]*$/.test(key)) return undefined;
+  return key.length >= 1 && key.length <= KEY_CHARACTERS_MAX ? key : undefined;
+}
+
+export function malformedKey(): Response {
+  const detail = `must be 1 to ${KEY_CHARACTERS_MAX} printable ASCII characters, quoted or bare`;
+  return invalid([{ header: 'Idempotency-Key', code: 'malformed', detail }]);
+}
+
+/** Runs what has no key, or once what has one. @param payload what was sent, beside the path */
+export async function once(
+  context: FrontContext,
+  request: Request,
+  payload: unknown,
+  run: (key: KeyInUse | undefined) => Promise<Response>,
+): Promise<Response> {
+  const header = request.headers.get(IDEMPOTENCY_KEY);
+  if (header === null) return run(undefined);
+  const text = parseKey(header);
+  if (text === undefined) return malformedKey();
+  const { pathname } = new URL(request.url);
+  const key = keyOf(text, `${request.method} ${pathname}`, payload, context.backends.partitions);
+  const outcome = await whileClaimed(context, key, () => run(key), tookPlace);
+  if (!(outcome instanceof Response)) return problemFrom(outcome, 'reads');
+  if (key.replayed) outcome.headers.set('idempotency-replayed', 'true');
+  return outcome;
+}
+
+/**
+ * Runs while no other request with the key does.
+ * @param isUsed whether what came of it may have had an effect, or is remembered
+ * @returns what `run` gives; or a worker's answer that the key can't be used, and then nothing was run
+ */
+export async function whileClaimed<T>(
+  { backends, clock }: Pick<FrontContext, 'backends' | 'clock'>,
+  key: KeyInUse,
+  run: () => Promise<T>,
+  isUsed: (outcome: T) => boolean | Promise<boolean>,
+): Promise<T | Exclude<Answer, { kind: 'claimed' }>> {
+  const { partition } = key;
+  const deadline = (): number => clock.now() + REQUEST_DEADLINE_MS;
+  const claimed = await backends.ask({ kind: 'claim', partition, deadline: deadline(), key });
+  if (claimed.kind !== 'claimed') return claimed;
+  key.known = claimed.known;
+  let used = true;
+  try {
+    const outcome = await run();
+    used = await isUsed(outcome);
+    return outcome;
+  } finally {
+    // A claim that is not released runs out, so this need not be waited for; but whoever is told that nothing has
+    // happened may use the key for something else at once.
+    const released = backends.ask({ kind: 'release', partition, deadline: deadline(), key, used });
+    if (!used) await released;
+  }
+}
+
+/** @param where method and path */
+export function keyOf(text: string, where: string, payload: unknown, partitions: number): KeyInUse {
+  const hash = digest(text);
+  return new KeyInUse(hash, digest(`${where}\n${canonical(payload)}`), partitionOf(hash, partitions));
+}
+
+/** Asks what has a key: the answer of an earlier request is unwrapped, and the key knows. */
+export async function askWith(
+  backends: Asker,
+  request: PartitionRequest,
+  key: KeyInUse | undefined,
+  onShort: (short: Omit<LineRefusal, 'sku'>[]) => void = () => {},
+): Promise<Answer> {
+  const answer = await backends.ask(request);
+  if (answer.kind !== 'replayed') return answer;
+  key!.replayed = true;
+  onShort(answer.short);
+  return answer.reply;
+}
+
+/** Codes of answers that say for certain that nothing has happened and nothing is remembered. */
+const WITHOUT_EFFECT: ProblemCode[] = [
+  'invalid-request',
+  'invalid-id',
+  'overloaded',
+  'partition-unavailable',
+];
+
+/** Whether a problem leaves open that something has happened, or is remembered. */
+export function mayHaveHadEffect(code: ProblemCode): boolean {
+  return !WITHOUT_EFFECT.includes(code);
+}
+
+async function tookPlace(response: Response): Promise<boolean> {
+  if (response.ok) return true;
+  const { code } = (await response.clone().json()) as { code: ProblemCode };
+  return mayHaveHadEffect(code);
+}
+
+function digest(text: string): string {
+  return new Bun.CryptoHasher('sha256').update(text).digest('hex').slice(0, 32);
+}
+
+/** JSON with its fields in order, so that the same payload is the same however it was written. */
+function canonical(payload: unknown): string {
+  return JSON.stringify(payload, (_, value) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}

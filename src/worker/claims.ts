@@ -1,0 +1,57 @@
+/**
+ * The partition of an Idempotency-Key sees to it that the key has one payload, wherever that takes effect, and
+ * that of several requests with the key one is under way.
+ *
+ * A front claims the key, does what was asked, and releases it. Whoever claims meanwhile waits, and then finds where it
+ * was decided what the first one was answered. A claim is memory only: after a crash the keys are those that have
+ * been decided, and where they were decided they are decided once, claimed or not.
+ */
+import type { Answer } from '../wire/link.ts';
+import type { ClaimRequest, ReleaseRequest } from '../wire/messages.ts';
+import { Keys } from './keys.ts';
+
+interface Waiting {
+  /** When the front that has the key must have released it, in milliseconds. */
+  deadline: number;
+  /** The key has not been used before. */
+  fresh: boolean;
+  next: { request: ClaimRequest; answer: Answer }[];
+}
+
+export class Claims {
+  readonly keys = new Keys();
+  private readonly underWay = new Map<string, Waiting>();
+
+  claim(request: ClaimRequest, now: number, answer: Answer): void {
+    // It waited until its caller had gone.
+    if (request.deadline <= now) return answer({ kind: 'problem', code: 'overloaded' });
+    const { hash, fingerprint } = request.key;
+    const known = this.keys.find(hash, fingerprint);
+    if (known === 'other') return answer({ kind: 'problem', code: 'idempotency-key-reused' });
+    const before = this.underWay.get(hash);
+    // One that lasts beyond its deadline has a front that is gone.
+    if (before !== undefined && before.deadline > now) return void before.next.push({ request, answer });
+    if (known === 'none') this.keys.add(hash, fingerprint, now);
+    const fresh = known === 'none' || before?.fresh === true;
+    this.underWay.set(hash, { deadline: request.deadline, fresh, next: before?.next ?? [] });
+    answer({ kind: 'claimed', known: known === 'same' });
+  }
+
+  release({ key: { hash }, used }: ReleaseRequest, now: number): void {
+    const claim = this.underWay.get(hash);
+    if (claim === undefined) return;
+    this.underWay.delete(hash);
+    if (!used && claim.fresh) this.keys.remove(hash);
+    for (const { request, answer } of claim.next) this.claim(request, now, answer);
+  }
+
+  /** Looks at up to `most` keys for those used before `before`, and lets those go on that wait for a front that is gone. */
+  sweep(now: number, before: number, most: number): void {
+    this.keys.sweep(before, most);
+    for (const [hash, { deadline, next }] of this.underWay) {
+      if (deadline > now) continue;
+      this.underWay.delete(hash);
+      for (const { request, answer } of next) this.claim(request, now, answer);
+    }
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * What is remembered under an Idempotency-Key, and given again (invariant I5).
+ *
+ * A decision that changes something writes its key into the batch that has the change, so that both are durable or
+ * neither is. What is answered without a change (a refusal that only the database could tell) is written down
+ * before it is answered, in a batch that follows. What had no effect and may be sent again (`overloaded` and its
+ * like) is not remembered.
+ *
+ * A reservation is not kept as it was answered, since the database has it: only what may change later is.
+ */
+import type { Key } from '../reservations/key.ts';
+import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+import { type LineRefusal, type Reservation, STATUSES, type Status } from '../reservations/types.ts';
+import type { FoundReservation } from '../storage/find-reservation.ts';
+import { Reader, Writer } from '../wire/bytes.ts';
+import { decodeReply, encodeReply } from '../wire/codec.ts';
+import { decodeRefusals, encodeRefusals } from '../wire/fields.ts';
+import type { Answer } from '../wire/link.ts';
+import type { Reply } from '../wire/messages.ts';
+import type { PartitionState, Turn } from './state.ts';
+
+/** A reservation as it was answered. */
+interface Seen {
+  kind: 'seen';
+  id: string;
+  status: Status;
+  expiresAt: number;
+  short: Omit<LineRefusal, 'sku'>[];
+}
+
+export type Remembered = Reply | Seen;
+
+/** Marks a Seen; the kinds of replies are below it. */
+const SEEN = 255;
+const writer = new Writer();
+const reader = new Reader();
+
+/** @returns hexadecimal */
+function encode(remembered: Remembered): string {
+  writer.reset();
+  if (remembered.kind === 'seen') {
+    writer.u8(SEEN);
+    writer.text(remembered.id);
+    writer.u8(STATUSES.indexOf(remembered.status));
+    writer.f64(remembered.expiresAt);
+    encodeRefusals(writer, remembered.short);
+  } else {
+    encodeReply(writer, remembered);
+  }
+  return Buffer.from(writer.bytes.buffer, 0, writer.length).toString('hex');
+}
+
+function decode(bytes: Uint8Array): Remembered {
+  reader.open(bytes, 0, bytes.length);
+  if (bytes[0] !== SEEN) return decodeReply(reader);
+  reader.u8();
+  const [id, status, expiresAt] = [reader.text(), STATUSES[reader.u8()], reader.f64()];
+  return { kind: 'seen', id, status, expiresAt, short: decodeRefusals(reader) };
+}
+
+/** Writes down, with what this decision changes, what a repetition of the request will be answered. */
+export function remember(state: PartitionState, turn: Turn, remembered: Remembered): void {
+  const { key } = turn;
+  if (key === undefined || key.remembered) return;
+  if (remembered.kind === 'problem' && mayBeSentAgain(remembered.code)) return;
+  key.remembered = true;
+  state.change(turn);
+  state.keys.add(key.hash, key.fingerprint, turn.now);
+  turn.batch.key(state.partition, key, encode(remembered));
+}
+
+export function mayBeSentAgain(code: ProblemCode): boolean {
+  return (problemOf(code) as Problem).retryAfter !== undefined;
+}
+
+/** What a reply of a reservation's home comes to, where it was not known yet when it was decided. */
+export function rememberedOf(reply: Reply): Remembered {
+  if (reply.kind !== 'reservation') return reply;
+  const { id, status, expiresAt } = reply.reservation;
+  return { kind: 'seen', id, status, expiresAt, short: [] };
+}
+
+/** Says what was answered to this key, if it was decided here. */
+export function recall(state: PartitionState, { hash, fingerprint }: Key, answer: Answer): void {
+  const known = state.keys.find(hash, fingerprint);
+  if (known === 'same') return replay(state, hash, answer);
+  answer(
+    known === 'other'
+      ? { kind: 'problem', code: 'idempotency-key-reused' }
+      : { kind: 'claimed', known: false },
+  );
+}
+
+/** Answers a request with this key as it was answered before. */
+export function replay(state: PartitionState, hash: string, answer: Answer): void {
+  const failed = (): void => answer({ kind: 'problem', code: 'partition-unavailable' });
+  state.whenDurable(() => {
+    state.host.findAnswer(state.partition, hash).then((bytes) => {
+      if (bytes === undefined) return failed();
+      const remembered = decode(bytes);
+      if (remembered.kind !== 'seen') return answer({ kind: 'replayed', reply: remembered, short: [] });
+      showAgain(state, remembered, answer);
+    }, failed);
+  });
+}
+
+/** The reservation as it was then: what it became later is not part of the answer. */
+function showAgain(state: PartitionState, seen: Seen, answer: Answer): void {
+  state.find(
+    seen.id,
+    (found) => {
+      if (found === undefined || typeof found === 'string')
+        return answer({ kind: 'problem', code: 'unknown-reservation' });
+      const { status, unsettled, sold } = found;
+      // Closed, and a participant has not heard of it: its stock must be where the answer says it is.
+      const told =
+        status !== 'held' &&
+        unsettled.length > 0 &&
+        state.host.settle(unsettled, seen.id, { outcome: status, sold });
+      void Promise.resolve(told).then(() =>
+        answer({
+          kind: 'replayed',
+          reply: { kind: 'reservation', reservation: asSeen(found, seen) },
+          short: seen.short,
+        }),
+      );
+    },
+    answer,
+  );
+}
+
+function asSeen(found: FoundReservation, { status, expiresAt }: Seen): Reservation {
+  const { unsettled: _, sold: __, heldLines, ...reservation } = found;
+  if (status !== 'held') return { ...reservation, status, expiresAt };
+  return { ...reservation, status, expiresAt, lines: heldLines, closedAt: undefined };
+}

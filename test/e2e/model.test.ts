@@ -1,0 +1,202 @@
+/**
+ * Random calls against a reference model (test/helpers/model.ts), over two fronts and two workers:
+ * few SKUs, so that orders want the same units and span partitions. What fails is shrunk to a short
+ * sequence, printed with every call and answer, and with the seed to run it again.
+ *
+ * MODEL_SECONDS sets how long all of it takes; the default suits a run of the whole suite.
+ */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import fc from 'fast-check';
+import { ASK_HOME_AFTER_MS } from '../../src/limits.ts';
+import { partitionOf } from '../../src/routing/partition-map.ts';
+import { type BooksSql, faultsOf, openBooks } from '../helpers/books.ts';
+import { differences, Model, shown } from '../helpers/model.ts';
+import { merged } from '../helpers/model-among-others.ts';
+import {
+  Client,
+  type Command,
+  commandsOf,
+  LETTERS,
+  type Names,
+  opening,
+  read,
+  stock,
+} from '../helpers/model-commands.ts';
+import { explains, Player } from '../helpers/model-play.ts';
+import { startServer, type TestServer } from '../helpers/server.ts';
+
+const SECONDS = Number(process.env.MODEL_SECONDS || 24) / 3;
+/** What was found is shrunk for as long as this. */
+const SHRINK_MS = 60_000;
+/** By then, a participant that heard nothing of an order has asked its home. */
+const QUIET_MS = ASK_HOME_AFTER_MS + 5000;
+setDefaultTimeout(SECONDS * 1000 + SHRINK_MS + 2 * QUIET_MS);
+
+/** So few that SKUs share them: 0 to 3 are the first worker's, the others the second's. */
+const PARTITIONS = 8;
+/** Where A to D live, in one sequence and another; the smallest of an order is its home. */
+const SPREAD = [
+  [0, 0, 3, 5],
+  [6, 1, 1, 4],
+  [2, 7, 0, 2],
+];
+/** A and B; C and D are the same two again. */
+const TOGETHER = [[1, 1]];
+/** Sequences that are played at once, each with SKUs of its own. */
+const AT_ONCE = 12;
+/** Clients that race each other, and how often the same race is run before it is believed to end well. */
+const RACERS = 5;
+const RACE_TRIES = 8;
+
+let server: TestServer;
+let ports: number[];
+let sql: BooksSql;
+
+beforeAll(async () => {
+  server = await startServer({
+    env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2', HOLDFAST_PARTITIONS: String(PARTITIONS) },
+  });
+  ports = [server.port, server.port + 1];
+  sql = openBooks(server);
+});
+afterAll(async () => {
+  await sql.end();
+  await server.stop();
+});
+
+let sequences = 0;
+let tried = 0;
+
+/** SKUs that no sequence has had, in the partitions of one of the layouts. */
+function freshNames(layouts: number[][]): Names {
+  const layout = layouts[sequences++ % layouts.length];
+  const [a, b, c = a, d = b] = layout.map((partition, i) => {
+    let name: string;
+    do name = `${LETTERS[i]}${tried++}`;
+    while (partitionOf(name, PARTITIONS) !== partition);
+    return name;
+  });
+  return { A: a, B: b, C: c, D: d };
+}
+
+/**
+ * Plays sequences until the time is over, several at once; what fails is shrunk, alone and with time of its own.
+ * @param tries how often a shorter sequence is played before it is believed not to fail
+ */
+async function explore<Args extends [unknown, ...unknown[]]>(
+  arbitraries: { [I in keyof Args]: fc.Arbitrary<Args[I]> },
+  tries: number,
+  play: (...args: Args) => Promise<void>,
+): Promise<void> {
+  const end = performance.now() + SECONDS * 1000;
+  let failing: number | undefined;
+  const lane = async (number: number): Promise<void> => {
+    const others = (): boolean => failing !== undefined && failing !== number;
+    const property = fc.asyncProperty(...arbitraries, async (...args) => {
+      if (others()) return;
+      for (let again = failing === undefined ? 1 : tries; again > 0; again--)
+        await play(...args).catch((error) => {
+          failing ??= number;
+          if (!others()) throw error;
+        });
+    });
+    const settings = { numRuns: 1, interruptAfterTimeLimit: SHRINK_MS };
+    while (performance.now() < end && failing === undefined) await fc.assert(property, settings);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, number) => lane(number)));
+}
+
+const CHANGES = ['reserve', 'cancel', 'confirm', 'extend', 'again'] as const;
+const ALL = ['putLevel', 'adjust', 'stock', 'query', 'read', 'expire', ...CHANGES] as const;
+
+test('one call after the other: every answer is the model’s', async () => {
+  await explore([opening, commandsOf([...ALL], 40)], 1, async (first, commands) => {
+    const player = new Player(ports);
+    const client = new Client(freshNames(SPREAD));
+    const model = new Model();
+    if (await player.playAlone([...first, ...commands], client, model)) await readAll(player, client, model);
+  });
+});
+
+test('several at once, each within a partition: the answers are those of some order', async () => {
+  const commands = commandsOf(['putLevel', 'putLevel', 'adjust', 'stock', 'read', ...CHANGES], 6);
+  const racers = fc.array(commands, { minLength: 2, maxLength: RACERS });
+  await explore([opening, commandsOf(['reserve'], 4), racers], RACE_TRIES, async (first, held, racing) => {
+    const player = new Player(ports);
+    const client = new Client(freshNames(TOGETHER));
+    const model = new Model();
+    await player.playAlone([...first, ...held], client, model);
+    const from = player.made.length;
+    await race(racing, async (command, number) => {
+      const { answer } = await player.make(number + 1, command.call(client));
+      client.hear(answer);
+    });
+    for (const call of [...client.skus.map(stock), ...client.reservations.map(read)])
+      await player.make(0, call);
+    if (!explains(model, player.made.slice(from)))
+      throw player.failure(`no order of calls ${from + 1} to ${player.made.length} explains their answers`);
+  });
+});
+
+test('several at once, over partitions: nothing is oversold, and what was answered adds up', async () => {
+  const commands = commandsOf(['receive', 'stock', 'query', 'read', ...CHANGES], 15);
+  const racers = fc.array(commands, { minLength: 2, maxLength: RACERS });
+  await explore([opening, racers], RACE_TRIES, async (first, racing) => {
+    const player = new Player(ports);
+    const names = freshNames(SPREAD);
+    const model = new Model();
+    if (!(await player.playAlone(first, new Client(names), model))) return;
+    const clients = racing.map(() => ({ client: new Client(names), model: model.clone() }));
+    await race(racing, async (command, number) => {
+      const own = clients[number];
+      const call = command.call(own.client);
+      const { answer } = await player.make(number + 1, call);
+      own.client.hear(answer);
+      const faults = call.believe?.(own.model, answer) ?? differences(call.expect(own.model, answer), answer);
+      if (faults.length > 0) throw player.failure(`client ${number + 1}, ${call.path}: ${faults.join('; ')}`);
+    });
+    const end = merged(
+      model,
+      clients.map((own) => own.model),
+    );
+    // Units that nobody was granted are given back by the time of the refusal, unless that took too long.
+    if (player.sawLateAnswer) await Bun.sleep(QUIET_MS);
+    const wrong = await differencesFrom(end);
+    if (wrong.length > 0) throw player.failure(`in the end: ${wrong.join('; ')}`);
+  });
+});
+
+test('and the books balance', async () => {
+  // What some of the counts found was less than what was promised.
+  const faults = (await faultsOf(sql)).filter((fault) => !fault.includes('nothing promised beyond'));
+  expect(faults).toEqual([]);
+});
+
+async function race(
+  racing: Command[][],
+  run: (command: Command, client: number) => Promise<void>,
+): Promise<void> {
+  await Promise.all(
+    racing.map(async (commands, client) => {
+      for (const command of commands) await run(command, client);
+    }),
+  );
+}
+
+async function readAll(player: Player, client: Client, model: Model): Promise<void> {
+  for (const call of [...client.skus.map(stock), ...client.reservations.map(read)])
+    await player.alone(call, model);
+}
+
+/** What the server does not say as the model does, of every SKU and reservation of it. */
+async function differencesFrom(model: Model): Promise<string[]> {
+  const player = new Player(ports);
+  const found: string[] = [];
+  const reads = [...model.reservations.values()].map(read);
+  for (const call of [...[...model.shelves.bySku.keys()].map(stock), ...reads]) {
+    const { answer } = await player.make(0, call);
+    for (const difference of differences(call.expect(model.clone(), answer), answer))
+      found.push(`${call.path} is ${shown(answer)}, ${difference}`);
+  }
+  return found;
+}

@@ -1,0 +1,109 @@
+/** Idempotency-Keys in memory, and who may use one. */
+import { expect, test } from 'bun:test';
+import fc from 'fast-check';
+import type { Reply } from '../../src/wire/messages.ts';
+import { Claims } from '../../src/worker/claims.ts';
+import { Keys } from '../../src/worker/keys.ts';
+
+const hex = (n: number): string =>
+  new Bun.CryptoHasher('sha256').update(String(n)).digest('hex').slice(0, 32);
+
+test('keys are known with their payload, and forgotten in time, through growth and reuse', () => {
+  const operation = fc.record({
+    what: fc.constantFrom('add', 'remove', 'sweep'),
+    key: fc.nat(60),
+    payload: fc.nat(1),
+  });
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 400 }), (operations) => {
+      const keys = new Keys();
+      const model = new Map<number, { payload: number; at: number }>();
+      let now = 1_000_000_000_000;
+      for (const { what, key, payload } of operations) {
+        now += 1000;
+        if (what === 'add') {
+          keys.add(hex(key), hex(1000 + payload), now);
+          if (!model.has(key)) model.set(key, { payload, at: now });
+        } else if (what === 'remove') {
+          keys.remove(hex(key));
+          model.delete(key);
+        } else {
+          const before = now - 20_000;
+          keys.sweep(before, 1000);
+          for (const [known, { at }] of model) if (at < before) model.delete(known);
+        }
+        expect(keys.count).toBe(model.size);
+        for (let known = 0; known <= 60; known++) {
+          const expected = model.get(known);
+          expect(keys.find(hex(known), hex(1000))).toBe(
+            expected === undefined ? 'none' : expected.payload === 0 ? 'same' : 'other',
+          );
+        }
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a key costs what the README says', () => {
+  const keys = new Keys();
+  const many = 1 << 17;
+  for (let i = 0; i < many; i++) keys.add(hex(i), hex(0), 1000);
+  const arrays = Object.values(keys).filter((value) => value instanceof Uint32Array);
+  expect(arrays).toHaveLength(3);
+  expect(arrays.reduce((sum, { byteLength }) => sum + byteLength, 0) / many).toBeLessThanOrEqual(36);
+});
+
+test('one request with a key goes on at a time; who waits longer than its caller is dropped', () => {
+  const claims = new Claims();
+  const key = { hash: hex(1), fingerprint: hex(2), partition: 0 };
+  const other = { ...key, fingerprint: hex(3) };
+  const answers: Record<string, Reply> = {};
+  const claim = (name: string, deadline: number, now: number, with_ = key): void =>
+    claims.claim({ kind: 'claim', partition: 0, deadline, key: with_ }, now, (reply) => {
+      answers[name] = reply;
+    });
+  const release = (used: boolean, now: number): void =>
+    claims.release({ kind: 'release', partition: 0, deadline: now + 1, key, used }, now);
+
+  claim('first', 100, 0);
+  claim('second', 100, 1);
+  claim('impatient', 5, 1);
+  claim('other', 100, 1, other);
+  expect(answers).toEqual({
+    first: { kind: 'claimed', known: false },
+    other: { kind: 'problem', code: 'idempotency-key-reused' },
+  });
+  release(true, 10);
+  expect(answers.second).toEqual({ kind: 'claimed', known: true });
+  claim('third', 300, 11);
+  expect(answers.third).toBeUndefined();
+  release(true, 12);
+  expect(answers.third).toEqual({ kind: 'claimed', known: true });
+  expect(answers.impatient).toEqual({ kind: 'problem', code: 'overloaded' });
+  // Its front is gone; whoever waits goes on when its time has run out.
+  claim('fourth', 1000, 290);
+  claims.sweep(299, 0, 10);
+  expect(answers.fourth).toBeUndefined();
+  claims.sweep(301, 0, 10);
+  expect(answers.fourth).toEqual({ kind: 'claimed', known: true });
+  // What had no effect leaves the key to whom it belonged before,
+  release(false, 302);
+  claim('other again', 1000, 302, other);
+  expect(answers['other again']).toEqual({ kind: 'problem', code: 'idempotency-key-reused' });
+});
+
+test('a key whose only request had no effect is free for another payload', () => {
+  const claims = new Claims();
+  const key = { hash: hex(1), fingerprint: hex(2), partition: 0 };
+  const other = { ...key, fingerprint: hex(3) };
+  const answers: Record<string, Reply> = {};
+  const claim = (name: string, with_: typeof key): void =>
+    claims.claim({ kind: 'claim', partition: 0, deadline: 1000, key: with_ }, 0, (reply) => {
+      answers[name] = reply;
+    });
+  claim('first', key);
+  claims.release({ kind: 'release', partition: 0, deadline: 1000, key, used: false }, 1);
+  claim('free', other);
+  expect(answers.free).toEqual({ kind: 'claimed', known: false });
+});
