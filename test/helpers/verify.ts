@@ -1,4 +1,5 @@
 /** Runs `verify` as its users do, as a process of its own, on the data folder or database of a home. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Home, REPOSITORY } from './server.ts';
 
@@ -25,10 +26,32 @@ export async function verify(
     env: homeEnv(home),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const most = watchMemory(child.pid);
   const [code, stdout, stderr] = await Promise.all([
     child.exited,
     new Response(child.stdout).text(),
     new Response(child.stderr).text(),
   ]);
-  return { code, stdout, stderr, rssBytes: child.resourceUsage()?.maxRSS ?? Number.NaN };
+  return { code, stdout, stderr, rssBytes: most() ?? child.resourceUsage()?.maxRSS ?? Number.NaN };
+}
+
+const WATCH_MS = 50;
+
+/**
+ * The most memory that a process had until lately, where the system tells. What the kernel gives of one that has ended
+ * counts its parent's memory, too, which it shared until it became a program of its own.
+ */
+function watchMemory(pid: number): () => number | undefined {
+  let most: number | undefined;
+  const look = (): void => {
+    try {
+      const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+      most = Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024 || most;
+    } catch {}
+  };
+  const watching = setInterval(look, WATCH_MS);
+  return () => {
+    clearInterval(watching);
+    return most;
+  };
 }
