@@ -27,8 +27,8 @@ beforeAll(async () => {
     skus.map((sku) => ({ sku, quantity: 2 })),
   );
   const ids: string[] = [];
-  await forEachAtOnce([...orders, ...orders, ...orders], 8, async (lines) => {
-    ids.push((await shop.hold(lines)).body.id);
+  await forEachAtOnce([...orders, ...orders, ...orders], 8, async (lines, i) => {
+    ids[i] = (await shop.hold(lines)).body.id;
   });
   for (const id of ids.slice(0, 5)) expect((await shop.cancel(id)).status).toBe(200);
   for (const lines of orders) await shop.hold(lines, { expiresInSeconds: 1 });
