@@ -137,6 +137,8 @@ export const KEY_CHARACTERS_MAX = 255;
 export const WHEEL_TICK_MS = 64;
 /** How long a home's word that a reservation never happened stays in the database, where memory no longer has it. */
 export const NEVER_KEPT_MS = 3_600_000;
+/** How much longer than it is remembered a key stays in the database: memory lets go of keys in its own time. */
+export const KEYS_LINGER_MS = 3_600_000;
 /** Rows that one statement deletes because they are old; small, so that no commit waits for its disk or its locks. */
 export const PRUNE_ROWS_MAX = 1000;
 /** How long a worker waits after each such statement, and after it has been through all of its partitions. */
