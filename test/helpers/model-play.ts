@@ -96,6 +96,14 @@ export function explains(model: Model, calls: readonly Made[]): boolean {
     const firstEnd = Math.min(...left.map(({ ended }) => ended));
     return left.some((made) => {
       if (made.began > firstEnd) return false;
+      if (
+        clashes(made, calls) &&
+        search(
+          state,
+          left.filter((other) => other !== made),
+        )
+      )
+        return true;
       const next = state.clone();
       return (
         differences(made.call.expect(next, made.answer), made.answer).length === 0 &&
@@ -107,6 +115,21 @@ export function explains(model: Model, calls: readonly Made[]): boolean {
     });
   };
   return search(model, calls);
+}
+
+/** Refused for its key, which another request had for as long as that took: it need not have kept it. */
+function clashes({ call, answer, began, ended }: Made, calls: readonly Made[]): boolean {
+  const key = call.headers?.['idempotency-key'];
+  return (
+    answer.body.code === 'idempotency-key-reused' &&
+    calls.some(
+      (other) =>
+        other.call.headers?.['idempotency-key'] === key &&
+        other.answer !== answer &&
+        other.began < ended &&
+        other.ended > began,
+    )
+  );
 }
 
 /** Without what the model does not say: texts of problems, and when a level was last changed. */
