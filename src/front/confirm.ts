@@ -12,7 +12,7 @@ import type { FrontContext } from './context.ts';
 import { askWith, type KeyInUse, once } from './idempotency.ts';
 import { invalid, problem } from './problems.ts';
 import { ok, renderReservation } from './render.ts';
-import { atHome, noReservation, refusal, type ToHome } from './reservations.ts';
+import { atHome, noReservation, refusalOf, type ToHome } from './reservations.ts';
 import { reserve } from './reserve.ts';
 import * as schemas from './schemas.ts';
 import { shown, validator } from './validate.ts';
@@ -86,7 +86,7 @@ async function rehold(
       const now = await read(context, home);
       return !(now instanceof Response) && now.status === 'confirmed'
         ? ok(renderReservation(now))
-        : refusal(verdict.lines);
+        : problem(...refusalOf(verdict));
     }
     case 'problem':
       return problem(verdict.code);

@@ -2,7 +2,7 @@
  * One call as OpenAPI sees it, in the few words that differ from call to call. What every call shares,
  * such as the answers to a bad body, is added here, so that no call forgets it.
  */
-import type { TSchema } from '@sinclair/typebox';
+import type { TObject, TSchema } from '@sinclair/typebox';
 import type { DocumentDecoration } from 'elysia';
 import { KEY_CHARACTERS_MAX, KEY_MEMORY_MS } from '../limits.ts';
 import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
@@ -11,10 +11,14 @@ import type { SchemaName } from './schemas.ts';
 type OpenApiResponse = NonNullable<DocumentDecoration['responses']>[string];
 type OpenApiParameter = NonNullable<DocumentDecoration['parameters']>[number];
 
+/** What is sent as text, by its media type. */
+type Texts = Record<string, { description: string; example: string }>;
+
 interface Success {
   description: string;
-  schema: SchemaName;
-  example: unknown;
+  schema?: SchemaName;
+  example?: unknown;
+  texts?: Texts;
   headers?: Record<string, { description: string; example: string; required?: boolean }>;
 }
 
@@ -24,7 +28,7 @@ export interface Call {
   summary: string;
   description: string;
   parameters?: OpenApiParameter[];
-  body?: { schema: SchemaName; required: boolean; examples: Record<string, unknown> };
+  body?: { required: boolean; schema?: SchemaName; examples?: Record<string, unknown>; texts?: Texts };
   success: Record<number, Success>;
   /** Beside those that every call, or every call with a body, has. */
   problems?: ProblemCode[];
@@ -32,13 +36,8 @@ export interface Call {
   keyed?: true;
 }
 
-const WITH_BODY: ProblemCode[] = [
-  'invalid-json',
-  'request-timeout',
-  'body-too-large',
-  'unsupported-media-type',
-  'invalid-request',
-];
+const WITH_UPLOAD: ProblemCode[] = ['request-timeout', 'unsupported-media-type', 'invalid-request'];
+const WITH_JSON: ProblemCode[] = ['invalid-json', 'body-too-large', ...WITH_UPLOAD];
 
 const KEY = headerParameter(
   'Idempotency-Key',
@@ -59,10 +58,11 @@ export function describe(call: Call): DocumentDecoration {
     const headers = call.keyed ? { ...success.headers, ...REPLAYED } : success.headers;
     responses[status] = successResponse({ ...success, headers });
   }
+  const withBody = call.body === undefined ? [] : call.body.schema === undefined ? WITH_UPLOAD : WITH_JSON;
   const codes = [
     ...(call.problems ?? []),
     ...(call.keyed ? (['idempotency-key-reused'] as const) : []),
-    ...(call.body ? WITH_BODY : []),
+    ...withBody,
     'internal-error' as const,
   ];
   Object.assign(responses, problemResponses(codes));
@@ -77,7 +77,10 @@ export function describe(call: Call): DocumentDecoration {
       requestBody: {
         required: call.body.required,
         content: {
-          'application/json': { schema: reference(call.body.schema), ...named(call.body.examples) },
+          ...(call.body.schema && {
+            'application/json': { schema: reference(call.body.schema), ...named(call.body.examples ?? {}) },
+          }),
+          ...textContent(call.body.texts),
         },
       },
     }),
@@ -93,13 +96,31 @@ export function headerParameter(name: string, description: string): OpenApiParam
   return { name, in: 'header', required: false, description, schema: { type: 'string' } };
 }
 
-function successResponse({ description, schema, example, headers }: Success): OpenApiResponse {
+function textContent(texts: Texts = {}) {
+  return mapValues(texts, ({ description, example }) => ({
+    schema: { type: 'string' as const, description },
+    example,
+  }));
+}
+
+/** One for each property of the schema, in its order. */
+export function queryParameters(schema: TObject, examples: Record<string, unknown>): OpenApiParameter[] {
+  return Object.entries(schema.properties).map(([name, property]) => {
+    const { description, ...rest } = property;
+    return { name, in: 'query', required: false, description, schema: rest, example: examples[name] };
+  });
+}
+
+function successResponse({ description, schema, example, texts, headers }: Success): OpenApiResponse {
   return {
     description,
     ...(headers && {
       headers: mapValues(headers, (header) => ({ required: true, ...header, schema: { type: 'string' } })),
     }),
-    content: { 'application/json': { schema: reference(schema), example } },
+    content: {
+      ...(schema && { 'application/json': { schema: reference(schema), example } }),
+      ...textContent(texts),
+    },
   };
 }
 

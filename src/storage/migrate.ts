@@ -7,6 +7,7 @@ import type { DatabaseSpec } from '../process.ts';
 import { failureText, openDatabase, type Sql } from './database.ts';
 import { sql as reservations } from './migrations/001-reservations.ts';
 import { sql as owners } from './migrations/002-owners.ts';
+import { sql as references } from './migrations/004-references.ts';
 
 const SERVER_VERSION_MIN = 150_000;
 /** Any constant will do that other users of the database's advisory locks don't use: "holdfast" as bytes. */
@@ -14,7 +15,7 @@ const MIGRATION_LOCK = '7525354459811214196';
 const UNREACHABLE_AFTER_MS = 5000;
 
 /** Position + 1 is the migration's number. Append only: a migration that has run is never edited. */
-const MIGRATIONS = [reservations, owners];
+const MIGRATIONS = [reservations, owners, references];
 
 /** A database that Holdfast can't use; the message is one line for an operator. */
 export class DatabaseRefused extends Error {}

@@ -14,6 +14,7 @@ import type {
   ConfirmRequest,
   ExtendRequest,
   HoldRequest,
+  ImportLevelsRequest,
   PutLevelRequest,
   Reply,
   SettleRequest,
@@ -24,7 +25,7 @@ import { extend } from './decide-extend.ts';
 import { hold } from './decide-hold.ts';
 import { rehold } from './decide-rehold.ts';
 import { ask, asked, cameDue, settle } from './decide-settle.ts';
-import { adjust, putLevel } from './decide-stock.ts';
+import { adjust, importLevels, putLevel } from './decide-stock.ts';
 import { mayBeSentAgain, remember, rememberedOf, replay } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import { type OwnCommand, PartitionState, type Turn } from './state.ts';
@@ -32,7 +33,7 @@ import { type OwnCommand, PartitionState, type Turn } from './state.ts';
 /** What may have an Idempotency-Key. */
 type KeyedCommand = HoldRequest | AdjustRequest | CancelRequest | ConfirmRequest | ExtendRequest;
 
-export type CallerCommand = KeyedCommand | PutLevelRequest | AskRequest | SettleRequest;
+export type CallerCommand = KeyedCommand | PutLevelRequest | ImportLevelsRequest | AskRequest | SettleRequest;
 
 export class Partition extends PartitionState {
   /** Whether something is due; it stays due until it is decided. */
@@ -83,6 +84,8 @@ export class Partition extends PartitionState {
         return putLevel(this, turn, command, answer);
       case 'adjust':
         return adjust(this, turn, command, answer);
+      case 'import-levels':
+        return importLevels(this, turn, command, answer);
       case 'cancel':
       case 'confirm':
         return close(this, turn, command, answer);

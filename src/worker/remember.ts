@@ -13,7 +13,8 @@ import { type Problem, type ProblemCode, problemOf } from '../reservations/outco
 import { type LineRefusal, type Reservation, STATUSES, type Status } from '../reservations/types.ts';
 import type { FoundReservation } from '../storage/find-reservation.ts';
 import { Reader, Writer } from '../wire/bytes.ts';
-import { decodeRefusals, decodeReply, encodeRefusals, encodeReply } from '../wire/codec.ts';
+import { decodeReply, encodeReply } from '../wire/codec.ts';
+import { decodeRefusals, encodeRefusals } from '../wire/fields.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Reply } from '../wire/messages.ts';
 import type { PartitionState, Turn } from './state.ts';

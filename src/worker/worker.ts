@@ -1,6 +1,6 @@
 /**
  * A worker process: the actors of its partitions, their commit lanes, the socket that fronts and other
- * workers reach it by, and a connection for reads that no commit waits for.
+ * workers reach it by, and connections for reads and for searches that no commit waits for.
  *
  * It listens before its partitions are loaded, and answers `partition-unavailable` until they are. When
  * it learns that it lost a partition it ends at once, dropping everything it holds in memory: what was
@@ -17,17 +17,19 @@ import { findAnswer } from '../storage/find-answer.ts';
 import { findReservation } from '../storage/find-reservation.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
 import { ping } from '../storage/ping.ts';
+import { openSearchStore } from '../storage/search-store.ts';
 import { type Answer, listen } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
 import { Actor } from './actor.ts';
 import { getReservation } from './decide-close.ts';
-import { getLevels } from './decide-stock.ts';
+import { exportLevels, getLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
 import { recall } from './remember.ts';
+import { Searches } from './searches.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
 
@@ -45,6 +47,8 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   );
   const lanes = stores.map((store) => new Lane(store, clock, fail));
   const reader = new Connections(() => openDatabase(spec.database, `${name} reads`, READS_AT_ONCE));
+  const searchStore = openSearchStore(spec.database, `${name} searches`);
+  const searches = new Searches(searchStore, spec.map.owner.length, clock);
   const pulse = new Pulse(() => reader.use(ping), failureText, clock);
   const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
   const actors = new Map<number, Actor>();
@@ -87,6 +91,11 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
 
   function dispatch(request: Request, answer: Answer): void {
     if (request.kind === 'status') return answer({ kind: 'status', status: status() });
+    if (request.kind === 'find-reservations' || request.kind === 'read-ledger') {
+      return draining
+        ? answer({ kind: 'problem', code: 'partition-unavailable' })
+        : searches.receive(request, answer);
+    }
     const actor = actors.get(request.partition);
     if (!serving || draining || actor === undefined) {
       return answer({ kind: 'problem', code: 'partition-unavailable' });
@@ -94,6 +103,8 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     switch (request.kind) {
       case 'get-levels':
         return getLevels(actor.partition, request, answer);
+      case 'export-levels':
+        return exportLevels(actor.partition, request, answer);
       case 'get-reservation':
         return getReservation(actor.partition, request.id, answer);
       case 'claim':
@@ -177,7 +188,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       for (const lane of lanes) lane.close();
       peers.close();
       server.stop();
-      await Promise.all([...stores.map((store) => store.close()), reader.close()]);
+      await Promise.all([...stores.map((store) => store.close()), reader.close(), searchStore.close()]);
     },
   };
 }

@@ -38,6 +38,26 @@ async function statements(): Promise<Statement[]> {
   return rows.map((row) => ({ ...row }));
 }
 
+/** An import that changes and makes levels, an export, and a batch. */
+async function bulk(skus: string[]): Promise<void> {
+  const send = async (path: string, type: string, body: string): Promise<string> => {
+    const headers = { 'content-type': type };
+    const response = await fetch(`${server.url}${path}`, { method: 'POST', headers, body });
+    expect(response.status).toBe(200);
+    return response.text();
+  };
+  const lines = skus.flatMap((sku) => [`${sku},berlin,80000`, `${sku},hamburg,10`]);
+  const imported = await send('/v1/stock/import', 'text/csv', ['sku,location,onHand', ...lines].join('\n'));
+  expect(JSON.parse(imported)).toMatchObject({ accepted: lines.length });
+  const exported = await (await fetch(`${server.url}/v1/stock/export`)).text();
+  expect(exported.split('\n')).toHaveLength(lines.length + 1);
+  const wishes = skus.map((sku) => ({ lines: [{ sku, quantity: 1 }], expiresInSeconds: 3600 }));
+  const { results } = JSON.parse(
+    await send('/v1/reservations/batch', 'application/json', JSON.stringify(wishes)),
+  );
+  expect(results.map(({ status }: { status: number }) => status)).toEqual(skus.map(() => 201));
+}
+
 /** Reads rows of a table of Holdfast's: names one after `from` or `join`. */
 function reads({ query }: Statement): boolean {
   return /\b(from|join)\s+(only\s+)?(holdfast\.)?(stock_level|reservation|ledger|partition)\b/i.test(query);
@@ -74,6 +94,8 @@ test.if(embedded)(
     for (let reserved = 1; reserved > 0; await Bun.sleep(50)) {
       reserved = (await shop.levels(skus)).reduce((sum, level) => sum + level.reserved, 0);
     }
+
+    await bulk(skus);
 
     const seen = await statements();
     const calls = (start: string): number =>

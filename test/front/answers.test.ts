@@ -74,6 +74,8 @@ const CALLS: [string, string, unknown][] = [
   ['POST', '/v1/reservations', reserving],
   ['GET', `/v1/reservations/${ID}`, undefined],
   ['POST', `/v1/reservations/${ID}/cancel`, undefined],
+  ['GET', '/v1/reservations', undefined],
+  ['GET', '/v1/stock/A/ledger', undefined],
 ];
 
 describe('every code of the catalogue', () => {

@@ -16,7 +16,10 @@ interface Operation {
   description: string;
   tags: string[];
   parameters: { name: string; in: string; required?: boolean; description?: string; schema: Json }[];
-  requestBody?: { required: boolean; content: Record<string, { schema: Json; examples: Json }> };
+  requestBody?: {
+    required: boolean;
+    content: Record<string, { schema: Json; examples?: Json; example?: string }>;
+  };
   responses: Record<string, { description: string; headers?: Json; content: Record<string, Json> }>;
 }
 
@@ -61,10 +64,18 @@ test('has every route, described', () => {
   expect(ids.size).toBe(operations.length);
 });
 
-test('has JSON, problems and nothing else', () => {
+/** What is not JSON alone: the types of the body, and those of the answer. */
+const BULK: Record<string, { sent?: string[]; answered?: string[] }> = {
+  importStock: { sent: ['text/csv', 'application/x-ndjson'] },
+  exportStock: { answered: ['application/x-ndjson', 'text/csv'] },
+  reserveBatch: { sent: ['application/json', 'application/x-ndjson'] },
+};
+
+test('has JSON, problems, bulk and nothing else', () => {
   for (const { operation } of operations) {
-    if (operation.requestBody)
-      expect(Object.keys(operation.requestBody.content)).toEqual(['application/json']);
+    const { sent = ['application/json'], answered = ['application/json'] } =
+      BULK[operation.operationId] ?? {};
+    if (operation.requestBody) expect(Object.keys(operation.requestBody.content)).toEqual(sent);
     for (const [status, { content, description }] of Object.entries(operation.responses)) {
       expect(description.length).toBeGreaterThan(5);
       const type = Object.keys(content);
@@ -72,12 +83,14 @@ test('has JSON, problems and nothing else', () => {
       if (isProblem) expect(type).toEqual(['application/problem+json']);
       if (isProblem)
         expect(content['application/problem+json'].schema).toEqual({ $ref: '#/components/schemas/Problem' });
-      if (Number(status) < 400) expect(type).toEqual(['application/json']);
-      if (Number(status) < 400) expect(content['application/json'].example).toBeDefined();
+      if (Number(status) >= 400) continue;
+      expect(type).toEqual(answered);
+      for (const one of answered) expect(content[one].example).toBeDefined();
     }
     expect(Object.keys(operation.responses)).toContain('500');
+    const ofAnySize = sent[0] !== 'application/json';
     if (operation.requestBody)
-      for (const status of ['400', '408', '413', '415', '422'])
+      for (const status of ofAnySize ? ['408', '415', '422'] : ['400', '408', '413', '415', '422'])
         expect(operation.responses).toHaveProperty(status);
   }
   const text = JSON.stringify(document);
@@ -99,6 +112,12 @@ test('shows integers as integers', () => {
     maximum: 2_147_483_647,
   });
   expect(schemas.Reserve).toMatchObject({ additionalProperties: false, required: ['lines'] });
+  expect(document.paths['/v1/reservations'].get.parameters.at(-1)).toMatchObject({
+    name: 'limit',
+    in: 'query',
+    required: false,
+    schema: { type: 'integer', minimum: 1, maximum: 100, default: 20 },
+  });
 });
 
 test('promises the headers that callers rely on', () => {
@@ -108,6 +127,8 @@ test('promises the headers that callers rely on', () => {
   for (const status of ['200', '201']) expect(put.responses[status].headers.ETag).toMatchObject(required);
   const { post } = document.paths['/v1/reservations'];
   expect(post.responses['201'].headers.Location).toMatchObject(required);
+  const { get } = document.paths['/v1/reservations'];
+  expect(get.responses['200'].headers.Link).toMatchObject({ required: false });
   for (const { operation } of operations)
     if (operation.responses['503'])
       expect(operation.responses['503'].headers?.['Retry-After']).toMatchObject(required);
@@ -122,25 +143,33 @@ describe('tells the truth', () => {
     expect(shown.length).toBeGreaterThan(40);
     for (const { schema, example, examples } of shown)
       for (const value of [example, ...Object.values<Json>(examples ?? {}).map((one) => one.value)])
-        if (value !== undefined) expect(contract.faultsOfValue(schema.$ref.slice(1), value)).toEqual([]);
+        if (value !== undefined && schema.$ref !== undefined)
+          expect(contract.faultsOfValue(schema.$ref.slice(1), value)).toEqual([]);
   });
 
   test('every example of a request is accepted, and every answer is as its schema says', async () => {
     const answered = new Set<string>();
     let reservation = '';
-    const call = async (operationId: string, body?: unknown, headers?: Record<string, string>) => {
+    const call = async (
+      operationId: string,
+      body?: unknown,
+      headers?: Record<string, string>,
+      query = '',
+    ): Promise<Json> => {
+      const text = typeof body === 'string' || body === undefined ? body : JSON.stringify(body);
       const { method, path } = operations.find(({ operation }) => operation.operationId === operationId)!;
       const filled = path
         .replace('{sku}', 'MUG-BLUE')
         .replace('{location}', 'berlin')
         .replace('{id}', reservation);
-      const response = await fetch(server.url + filled, {
+      const response = await fetch(server.url + filled + query, {
         method: method.toUpperCase(),
         headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
-        body: body === undefined ? undefined : JSON.stringify(body),
+        body: text,
       });
       answered.add(`${operationId} ${response.status}`);
-      return (await response.json()) as Json;
+      const isJson = /^application\/(problem\+)?json/.test(response.headers.get('content-type')!);
+      return isJson ? await response.json() : await response.text();
     };
     const examples = (operationId: string): Json[] => {
       const { operation } = operations.find(({ operation }) => operation.operationId === operationId)!;
@@ -150,6 +179,7 @@ describe('tells the truth', () => {
     };
 
     await call('getStock');
+    await call('readLedger', undefined, {}, '?limit=1');
     reservation = '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0001';
     await call('getReservation');
     await call('createReservation', examples('createReservation')[0]);
@@ -169,6 +199,32 @@ describe('tells the truth', () => {
     await call('getReservation');
     await call('getStock');
     await call('queryStock', { skus: ['MUG-BLUE', 'nothing'] });
+    const texts = (operationId: string): [string, string][] => {
+      const { operation } = operations.find(({ operation }) => operation.operationId === operationId)!;
+      const contents = Object.entries(operation.requestBody!.content);
+      return contents.flatMap(([type, { example }]) => (example === undefined ? [] : [[type, example]]));
+    };
+    expect(await call('reserveBatch', examples('reserveBatch')[0])).toMatchObject({
+      results: [{ status: 201 }, { status: 201 }],
+    });
+    for (const [type, text] of texts('reserveBatch'))
+      expect(await call('reserveBatch', text, { 'content-type': type })).toMatchObject({
+        results: [{ status: 201 }, { status: 201 }],
+      });
+    await call('reserveBatch', [{}, { lines: [{ sku: 'MUG-BLUE', quantity: 1000 }] }, 5]);
+    await call('reserveBatch', 'no JSON');
+    await call('reserveBatch', {});
+    for (const [type, text] of texts('importStock'))
+      expect(await call('importStock', text, { 'content-type': type })).toMatchObject({ rejected: 0 });
+    await call('importStock', 'sku,location,onHand\nA,x,-1\n', { 'content-type': 'text/csv' });
+    await call('importStock', 'sku,location\n', { 'content-type': 'text/csv' });
+    await call('importStock', 'sku,location,onHand\n');
+    for (const accept of ['application/x-ndjson', 'text/csv', 'text/html'])
+      await call('exportStock', undefined, { accept });
+    for (const operationId of ['findReservations', 'readLedger']) {
+      await call(operationId, undefined, {}, '?limit=1');
+      await call(operationId, undefined, {}, '?limit=0');
+    }
     for (const operationId of ['livez', 'readyz', 'listPartitions']) await call(operationId);
 
     expect([...answered].sort()).toEqual(
@@ -186,6 +242,19 @@ describe('tells the truth', () => {
         'putStockLevel 412',
         'cancelReservation 200',
         'queryStock 200',
+        'importStock 200',
+        'importStock 415',
+        'importStock 422',
+        'exportStock 200',
+        'exportStock 406',
+        'reserveBatch 200',
+        'reserveBatch 400',
+        'reserveBatch 422',
+        'findReservations 200',
+        'findReservations 422',
+        'readLedger 200',
+        'readLedger 404',
+        'readLedger 422',
         'livez 200',
         'readyz 200',
         'listPartitions 200',

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, spyOn, test } from 'bun:test';
 import { LEVELS_PER_SKU_MAX, LINK_REQUESTS_MAX, QUANTITY_MAX, SKUS_PER_QUERY_MAX } from '../../src/limits.ts';
 import { log } from '../../src/observability/log.ts';
 import { PROBLEMS, type Problem, type ProblemCode } from '../../src/reservations/outcomes.ts';
+import { openBooks } from '../helpers/books.ts';
 import { startServer, type TestServer, until } from '../helpers/server.ts';
 import { forEachAtOnce } from '../helpers/shop.ts';
 import { answerOf, speak, startScriptedFront } from './scripted-front.ts';
@@ -102,6 +103,7 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
   'invalid-id': () => call('GET', '/v1/reservations/7'),
   'body-too-large': () => put(' '.repeat(2 ** 20 + 1)),
   'unsupported-media-type': () => put({ onHand: 1 }, { 'content-type': 'text/plain' }),
+  'not-acceptable': () => call('GET', '/v1/stock/export', undefined, { accept: 'image/png' }),
   'not-found': () => call('GET', '/v1/nothing'),
   'method-not-allowed': () => call('DELETE', '/v1/stock/A'),
   'request-timeout': async () => answerOf((await trickling).text)!,
@@ -138,6 +140,18 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
   async 'idempotency-key-reused'() {
     await reserve('stocked', 6, {}, { 'idempotency-key': 'once' });
     return reserve('stocked', 7, {}, { 'idempotency-key': 'once' });
+  },
+  async 'search-too-slow'() {
+    // Whoever locks a table holds up those who read it.
+    const sql = openBooks(server);
+    try {
+      return await sql.begin(async (transaction) => {
+        await transaction`lock table holdfast.ledger in access exclusive mode`;
+        return call('GET', '/v1/stock/stocked/ledger');
+      });
+    } finally {
+      await sql.end();
+    }
   },
 };
 

@@ -125,8 +125,9 @@ export async function speak(
   socket.end();
   const [, method, path] = /^([A-Z]+) (\/\S*) HTTP/.exec(parts.map(({ bytes }) => bytes).join('')) ?? [];
   const response = answerOf(heard.text);
-  if (method !== undefined && response !== undefined)
-    await check(String(port), method, path.split('?')[0], response);
+  // One that is streamed has no length, and may be cut off.
+  const isWhole = response !== undefined && /\r\ncontent-length:/i.test(heard.text);
+  if (method !== undefined && isWhole) await check(String(port), method, path.split('?')[0], response);
   return heard;
 }
 
@@ -136,9 +137,8 @@ export function answerOf(text: string): Response | undefined {
   const [first, ...fields] = head.split('\r\n');
   const status = Number(/^HTTP\/1\.1 ([2-5]\d\d) /.exec(first)?.[1]);
   if (Number.isNaN(status)) return undefined;
-  const headers = fields.map((field): [string, string] => [
-    field.split(':')[0],
-    field.slice(field.indexOf(':') + 1),
-  ]);
+  const headers = fields
+    .filter((field) => field.includes(':'))
+    .map((field): [string, string] => [field.split(':')[0], field.slice(field.indexOf(':') + 1)]);
   return new Response(body, { status, headers });
 }
