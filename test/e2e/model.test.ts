@@ -81,19 +81,20 @@ async function explore<Args extends [unknown, ...unknown[]]>(
   play: (...args: Args) => Promise<void>,
 ): Promise<void> {
   const end = performance.now() + SECONDS * 1000;
+  let shrunkAt = Infinity;
   let failing: number | undefined;
   const lane = async (number: number): Promise<void> => {
-    const others = (): boolean => failing !== undefined && failing !== number;
     const property = fc.asyncProperty(...arbitraries, async (...args) => {
-      if (others()) return;
-      for (let again = failing === undefined ? 1 : tries; again > 0; again--)
+      for (let again = failing === undefined ? 1 : tries; again > 0; again--) {
+        if ((failing ?? number) !== number || performance.now() > shrunkAt) return;
         await play(...args).catch((error) => {
           failing ??= number;
-          if (!others()) throw error;
+          shrunkAt = Math.min(shrunkAt, performance.now() + SHRINK_MS);
+          if (failing === number) throw error;
         });
+      }
     });
-    const settings = { numRuns: 1, interruptAfterTimeLimit: SHRINK_MS };
-    while (performance.now() < end && failing === undefined) await fc.assert(property, settings);
+    while (performance.now() < end && failing === undefined) await fc.assert(property, { numRuns: 1 });
   };
   await Promise.all(Array.from({ length: AT_ONCE }, (_, number) => lane(number)));
 }
