@@ -121,14 +121,23 @@ export const ASK_HOME_AFTER_MS = 15_000;
 export const TOMBSTONE_MS = 60_000;
 /** How long units are held that are to be sold at once: longer than a request may take. */
 export const REHOLD_MS = 60_000;
-/** How long an Idempotency-Key is remembered. */
-export const KEY_MEMORY_MS = 24 * 3_600_000;
+/** How long an Idempotency-Key is remembered, unless HOLDFAST_KEY_HOURS says otherwise. */
+export const KEY_HOURS_DEFAULT = 24;
 /** Keys of a partition that are looked at in a tick of the wheel, to forget the old ones. */
 export const KEYS_SWEPT_AT_ONCE = 64;
 /** Characters of an Idempotency-Key. */
 export const KEY_CHARACTERS_MAX = 255;
 /** Resolution of the expiry wheel. */
 export const WHEEL_TICK_MS = 64;
+/** How long a home's word that a reservation never happened stays in the database, where memory no longer has it. */
+export const NEVER_KEPT_MS = 3_600_000;
+/** Rows that one statement deletes because they are old; small, so that no commit waits for its disk or its locks. */
+export const PRUNE_ROWS_MAX = 1000;
+/** How long a worker waits after each such statement, and after it has been through all of its partitions. */
+export const PRUNE_PAUSE_MS = 25;
+export const PRUNE_EVERY_MS = 60_000;
+/** How long after a decision a participant may still not have heard of it before `verify` mentions it. */
+export const VERIFY_GRACE_MS = 60_000;
 
 function relate(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`limits.ts: ${relation}`);
@@ -185,4 +194,6 @@ relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
 relate(SEARCH_STATEMENT_MS < SEARCH_ANSWER_MS, 'a statement that takes too long ends before its connection');
 relate(SEARCH_ANSWER_MS < REQUEST_DEADLINE_MS, 'the caller of a search that takes too long hears of it');
+relate(VERIFY_GRACE_MS > 2 * ASK_HOME_AFTER_MS, 'what verify mentions, a participant has asked about');
+relate(NEVER_KEPT_MS > 2 * TOMBSTONE_MS, 'what a start must know of is not deleted');
 relate(TOMBSTONE_MS > 2 * REQUEST_DEADLINE_MS, 'a tombstone outlives every command that it must refuse');

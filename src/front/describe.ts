@@ -4,7 +4,7 @@
  */
 import type { TObject, TSchema } from '@sinclair/typebox';
 import type { DocumentDecoration } from 'elysia';
-import { KEY_CHARACTERS_MAX, KEY_MEMORY_MS } from '../limits.ts';
+import { KEY_CHARACTERS_MAX, KEY_HOURS_DEFAULT } from '../limits.ts';
 import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
 import type { SchemaName } from './schemas.ts';
 
@@ -41,7 +41,7 @@ const WITH_JSON: ProblemCode[] = ['invalid-json', 'body-too-large', ...WITH_UPLO
 
 const KEY = headerParameter(
   'Idempotency-Key',
-  `1 to ${KEY_CHARACTERS_MAX} printable ASCII characters, quoted or bare. A request that is repeated with its key takes effect once and gets the first answer again; with another payload it is refused. Remembered for ${KEY_MEMORY_MS / 3_600_000} h.`,
+  `1 to ${KEY_CHARACTERS_MAX} printable ASCII characters, quoted or bare. A request that is repeated with its key takes effect once and gets the first answer again; with another payload it is refused. Remembered for ${KEY_HOURS_DEFAULT} h, unless the server is set up otherwise.`,
 );
 const REPLAYED = {
   'Idempotency-Replayed': {

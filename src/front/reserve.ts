@@ -181,7 +181,8 @@ async function decideTogether(
   });
   const enough = hold.mode === 'partial' ? ['granted', 'refused'] : ['granted'];
   if (tries.some((answer) => !enough.includes(answer.kind))) {
-    const isRefused = tries.some((answer) => answer.kind === 'refused');
+    // In mode `partial`, what one partition has nothing of is no answer while another has not said what it has.
+    const isRefused = hold.mode === 'all' && tries.some((answer) => answer.kind === 'refused');
     const probed = isRefused
       ? decide(backends, { ...hold, role: 'probe', participants: [], rehold: undefined }, key)
       : undefined;
@@ -270,7 +271,11 @@ function notHeld({ answer, short }: Decided, { rehold }: HoldRequest, lines: Hol
   }
 }
 
-function withSkus(refused: Omit<LineRefusal, 'sku'>[], lines: HoldLine[]): LineRefusal[] {
+/** Refusals by line, with the SKUs of these lines. */
+export function withSkus(
+  refused: Omit<LineRefusal, 'sku'>[],
+  lines: { line: number; sku: string }[],
+): LineRefusal[] {
   return refused
     .map((refusal) => ({
       ...refusal,

@@ -35,7 +35,7 @@ export const PROBLEMS = [
     status: 404,
     title: 'Unknown reservation',
     explanation:
-      'There is no reservation with this id. Ids are given by POST /v1/reservations and never change.',
+      'There is no reservation with this id, or it was closed so long ago that it is no longer kept. Ids are given by POST /v1/reservations and never change.',
   },
   {
     code: 'reservation-confirmed',

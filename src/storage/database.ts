@@ -144,6 +144,12 @@ export function failureKind(error: unknown): FailureKind {
   return FAILURES[error.code] ?? FAILURES[error.code.slice(0, 2)] ?? 'defect';
 }
 
+/** Whether it is Postgres that failed, or the connection to it; otherwise it is a defect. */
+export function isDatabaseError(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return error instanceof postgres.PostgresError || /^(CONNECT|CONNECTION_|E[A-Z]+$)/.test(String(code));
+}
+
 /** One line for a log or a health answer, without SQL text or parameters. */
 export function failureText(error: unknown): string {
   if (error instanceof postgres.PostgresError) return `${error.code} ${error.message}`;

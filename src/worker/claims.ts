@@ -37,12 +37,13 @@ export class Claims {
     answer({ kind: 'claimed', known: known === 'same' });
   }
 
-  release({ key: { hash }, used }: ReleaseRequest, now: number): void {
+  release({ key: { hash, fingerprint }, used }: ReleaseRequest, now: number): void {
     const claim = this.underWay.get(hash);
-    if (claim === undefined) return;
     this.underWay.delete(hash);
-    if (!used && claim.fresh) this.keys.remove(hash);
-    for (const { request, answer } of claim.next) this.claim(request, now, answer);
+    // A claim of an earlier owner is not known here, and what it was for may have been decided after this one loaded.
+    if (used) this.keys.add(hash, fingerprint, now);
+    else if (claim?.fresh) this.keys.remove(hash);
+    for (const { request, answer } of claim?.next ?? []) this.claim(request, now, answer);
   }
 
   /** Looks at up to `most` keys for those used before `before`, and lets those go on that wait for a front that is gone. */

@@ -4,7 +4,7 @@
  * Decisions are synchronous and in memory: there is no await between reading a level and changing it.
  * Changes go into the batch that is being formed.
  */
-import { KEY_MEMORY_MS, KEYS_SWEPT_AT_ONCE, TOMBSTONE_MS } from '../limits.ts';
+import { KEYS_SWEPT_AT_ONCE, TOMBSTONE_MS } from '../limits.ts';
 import type { Key } from '../reservations/key.ts';
 import type { Answer } from '../wire/link.ts';
 import type {
@@ -114,10 +114,10 @@ export class Partition extends PartitionState {
     this.whenDurable(() => answer(reply));
   }
 
-  /** Called as time passes. */
-  forgetOldKeys(now: number): void {
-    this.keys.sweep(now - KEY_MEMORY_MS, KEYS_SWEPT_AT_ONCE);
-    this.claims.sweep(now, now - KEY_MEMORY_MS, KEYS_SWEPT_AT_ONCE);
+  /** Called as time passes. @param keptMs how long keys are remembered, in milliseconds */
+  forgetOldKeys(now: number, keptMs: number): void {
+    this.keys.sweep(now - keptMs, KEYS_SWEPT_AT_ONCE);
+    this.claims.sweep(now, now - keptMs, KEYS_SWEPT_AT_ONCE);
   }
 
   /** Restores an open reservation at start. Its lines' units are already in the levels' `reserved`. */

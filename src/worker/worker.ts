@@ -12,7 +12,7 @@ import { COMMIT_LANES, READS_AT_ONCE, WHEEL_TICK_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
-import { Connections, failureText, openDatabase } from '../storage/database.ts';
+import { Connections, failureText, openDatabase, openLane } from '../storage/database.ts';
 import { findAnswer } from '../storage/find-answer.ts';
 import { findReservation } from '../storage/find-reservation.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
@@ -26,6 +26,7 @@ import { exportLevels, getLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
+import { Pruner } from './pruner.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
 import { recall } from './remember.ts';
@@ -158,7 +159,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     const owned = [...actors.values()]
       .map((actor) => actor.partition)
       .filter(({ partition }) => laneOf(partition) === lane);
-    const recovered = await reader.use((sql) => recover(sql, owned, clock));
+    const recovered = await reader.use((sql) => recover(sql, owned, clock, spec.retention.keysMs));
     lane.epoch = recovered.epoch;
     unsettled.push(...recovered.unsettled);
   }
@@ -166,11 +167,18 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   for (const { participant, id, decision, sold } of unsettled)
     void peers.settle([participant], id, { outcome: decision, sold });
   void pulse.beat();
+  const pruner = new Pruner(
+    new Connections(() => openLane(spec.database, `${name} prune`)),
+    [...actors.keys()],
+    spec.retention,
+    clock,
+  );
+  void pruner.run();
   const ticking = setInterval(() => {
     const now = clock.now();
     for (const actor of actors.values()) {
       actor.wake(now);
-      actor.partition.forgetOldKeys(now);
+      actor.partition.forgetOldKeys(now, spec.retention.keysMs);
     }
   }, WHEEL_TICK_MS);
   log.info('worker serves', {
@@ -184,11 +192,13 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       draining = true;
       clearInterval(ticking);
       pulse.stop();
+      const pruned = pruner.stop();
       await Promise.all(lanes.map((lane) => lane.drained()));
       for (const lane of lanes) lane.close();
       peers.close();
       server.stop();
-      await Promise.all([...stores.map((store) => store.close()), reader.close(), searchStore.close()]);
+      const reads = [reader.close(), searchStore.close(), pruned];
+      await Promise.all([...stores.map((store) => store.close()), ...reads]);
     },
   };
 }
