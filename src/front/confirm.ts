@@ -112,7 +112,12 @@ async function notThere(
   // A line that was not sold in the end is not there to be named.
   const named = refused.filter(({ line }) => now.lines.some((one) => one.line === line));
   if (named.length === 0) return problem('insufficient-stock');
-  return problem(...refusalOf({ kind: 'refused', lines: withSkus(named, now.lines) }));
+  // Callers count the lines that it has, which may be fewer than were asked for.
+  const lines = withSkus(named, now.lines).map((one) => ({
+    ...one,
+    line: now.lines.findIndex(({ line }) => line === one.line),
+  }));
+  return problem(...refusalOf({ kind: 'refused', lines }));
 }
 
 async function read({ backends }: FrontContext, home: ToHome): Promise<Reservation | Response> {

@@ -183,6 +183,17 @@ describe.each([1, 4])('over %i partitions', (parts) => {
     expect((await shop.read(reservation.id)).body.status).toBe('expired');
   });
 
+  test('too late for what was granted in part: the lines are those that it has', async () => {
+    const skus = await stocked(parts);
+    const lines = ['never-stocked', ...skus].map((sku) => ({ sku, quantity: 4 }));
+    const { body } = await shop.hold(lines, { mode: 'partial', expiresInSeconds: 1 });
+    await Bun.sleep(Date.parse(body.expiresAt) - Date.now() + 300);
+    await held([skus[0]], STOCK);
+    const { status, problem } = await shop.confirm(body.id, { ifExpired: 'rehold' });
+    expect(status).toBe(409);
+    expect(problem.errors).toEqual([expect.objectContaining({ line: 0, sku: skus[0] })]);
+  });
+
   test('of many who confirm at once, all hear the same and it is sold once', async () => {
     for (const late of [false, true]) {
       const skus = await stocked(parts);
