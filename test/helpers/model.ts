@@ -153,12 +153,12 @@ export class Model {
     const found = this.reservations.get(id);
     if (found === undefined) return problem(404, 'unknown-reservation');
     if (found.status === 'confirmed') return expected(200, { ...found });
+    if (found.status === 'cancelled') return problem(409, 'reservation-cancelled');
+    if (found.status === 'expired' && ifExpired === undefined) return problem(409, 'reservation-expired');
     const sold = lines === undefined ? found.lines : partOf(found.lines, lines);
     if (typeof sold === 'number')
       return problem(422, 'invalid-request', [{ pointer: `/lines/${sold}/quantity`, code: 'not-held' }]);
-    if (found.status === 'cancelled') return problem(409, 'reservation-cancelled');
     if (found.status === 'expired') {
-      if (ifExpired === undefined) return problem(409, 'reservation-expired');
       const { short } = this.shelves.source(piecesOf(found.lines, sold));
       if (short.length > 0) return this.refuse(sold, short);
       this.shelves.move(sold, 'hold');
