@@ -30,7 +30,7 @@ export const SOURCING_LOCATIONS_MAX = 100;
 export const RESERVATIONS_PER_PAGE_DEFAULT = 20;
 export const RESERVATIONS_PER_PAGE_MAX = 100;
 /** Allocations on one page of a search: a page with more of them ends earlier, but has one reservation at least. */
-export const ALLOCATIONS_PER_PAGE_MAX = 100_000;
+export const ALLOCATIONS_PER_PAGE_MAX = 20_000;
 /** Entries on one page of a ledger. */
 export const ENTRIES_PER_PAGE_DEFAULT = 100;
 export const ENTRIES_PER_PAGE_MAX = 1000;
@@ -122,6 +122,12 @@ export const IDLE_CONNECTION_SECONDS = 65;
 export const ASK_HOME_AFTER_MS = 15_000;
 /** How long a home remembers that a reservation never happened. */
 export const TOMBSTONE_MS = 60_000;
+/** Allocations that can be taken again after their reservation has expired. */
+export const REHOLD_ALLOCATIONS_MAX = 10_000;
+/** How long an Idempotency-Key stays claimed by a front that does not release it: longer than any request takes. */
+export const CLAIM_MS = 30_000;
+/** Idempotency-Keys that a partition remembers; beyond it, requests with new keys are refused. */
+export const KEYS_PER_PARTITION_MAX = 4_194_304;
 /** How long units are held that are to be sold at once: longer than a request may take. */
 export const REHOLD_MS = 60_000;
 /** How long an Idempotency-Key is remembered, unless HOLDFAST_KEY_HOURS says otherwise. */
@@ -136,6 +142,8 @@ export const REQUEST_ID_CHARACTERS_MAX = 128;
 export const WHEEL_TICK_MS = 64;
 /** How long a home's word that a reservation never happened stays in the database, where memory no longer has it. */
 export const NEVER_KEPT_MS = 3_600_000;
+/** How much longer than it is remembered a key stays in the database: memory lets go of keys in its own time. */
+export const KEYS_LINGER_MS = 3_600_000;
 /** Rows that one statement deletes because they are old; small, so that no commit waits for its disk or its locks. */
 export const PRUNE_ROWS_MAX = 1000;
 /** How long a worker waits after each such statement, and after it has been through all of its partitions. */
@@ -156,17 +164,14 @@ relate(
   'a reservation split over all levels of its SKUs fits a frame',
 );
 relate(
-  ALLOCATIONS_PER_PAGE_MAX >= LINES_MAX * LEVELS_PER_SKU_MAX,
-  'a page has room for the largest reservation',
-);
-relate(
   ALLOCATIONS_PER_PAGE_MAX * (KEY_BYTES_MAX + 8) +
     RESERVATIONS_PER_PAGE_MAX * (REFERENCE_BYTES_MAX + 128 + LINES_MAX * (KEY_BYTES_MAX + 16)) <
     FRAME_BYTES_MAX,
-  'a page of reservations fits a frame',
+  'a page of several reservations fits a frame',
 );
 relate(
-  ENTRIES_PER_PAGE_MAX * (KEY_BYTES_MAX + 2 * REFERENCE_BYTES_MAX + 128) + LEVELS_PER_SKU_MAX * 8 <
+  ENTRIES_PER_PAGE_MAX * (KEY_BYTES_MAX + REASON_BYTES_MAX + REFERENCE_BYTES_MAX + 128) +
+    LEVELS_PER_SKU_MAX * 8 <
     FRAME_BYTES_MAX,
   'a page of a ledger fits a frame',
 );
@@ -196,6 +201,12 @@ relate(
 );
 relate(GATHER_WAIT_MS > REPORT_WAIT_MS, 'the supervisor answers without those that do not report');
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
+relate(REHOLD_ALLOCATIONS_MAX <= 65_535, 'a line of a rehold fits u16');
+relate(
+  REHOLD_ALLOCATIONS_MAX * (2 * KEY_BYTES_MAX + 16) < FRAME_BYTES_MAX,
+  'everything that is taken again fits a frame',
+);
+relate(CLAIM_MS > 2 * REQUEST_DEADLINE_MS + SETTLE_WAIT_MS, 'a claim outlives the request that has it');
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
 relate(SEARCH_STATEMENT_MS < SEARCH_ANSWER_MS, 'a statement that takes too long ends before its connection');

@@ -124,7 +124,11 @@ const LedgerEntry = Type.Object(
     onHandDelta: Type.Integer({ description: 'Units by which onHand changed.' }),
     reservedDelta: Type.Integer({ description: 'Units by which reserved changed.' }),
     reservation: Type.Optional(
-      Type.String({ format: 'uuid', description: 'The reservation that changed it.' }),
+      Type.String({
+        format: 'uuid',
+        description:
+          'The reservation that changed it. Units that were taken once more, for one that was confirmed after its expiry, stand under an id of their own.',
+      }),
     ),
     reason: Type.Optional(Type.String({ description: 'Why it was changed by hand.' })),
     reference: Type.Optional(Type.String({ description: "The caller's own name for a change by hand." })),

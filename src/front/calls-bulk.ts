@@ -7,7 +7,7 @@ import {
 } from '../limits.ts';
 import { problemOf } from '../reservations/outcomes.ts';
 import { level, reservation } from './calls.ts';
-import { describe, headerParameter } from './describe.ts';
+import { describe } from './describe.ts';
 
 const CSV = 'sku,location,onHand,safetyStock,backorderLimit\r\nMUG-BLUE,berlin,40,2,0\r\n';
 const row = { sku: 'MUG-BLUE', location: 'berlin', onHand: 40 };
@@ -23,7 +23,7 @@ export const bulkCalls = {
     id: 'importStock',
     tag: 'Stock',
     summary: 'Set what a count found, for any number of levels',
-    description: `Each line does what PUT /v1/stock/{sku}/{location} does; of two lines for the same level the later one wins. The file is read as it arrives and may have any size; a line may have ${IMPORT_LINE_BYTES_MAX} bytes. A bad line is rejected, named in \`errors\`, and does not stop the others; empty lines are passed over. An upload may break off, or pause for more than ${BODY_DEADLINE_MS / 1000} seconds, and be sent again: levels that are already as they should be cost no write.`,
+    description: `Each line does what PUT /v1/stock/{sku}/{location} does; of two lines for the same level the later one wins. The file is read as it arrives and may have any size; a line may have ${IMPORT_LINE_BYTES_MAX} bytes. A bad line is rejected, named in \`errors\`, and does not stop the others; empty lines are passed over. An upload may break off, or pause for more than ${BODY_DEADLINE_MS / 1000} seconds, and be sent again: levels that are already as they should be cost no write. It sets these counts again: do not repeat it once their stock has been sold from. An Idempotency-Key is refused.`,
     body: {
       required: true,
       texts: {
@@ -82,13 +82,8 @@ export const bulkCalls = {
     id: 'reserveBatch',
     tag: 'Reservations',
     summary: 'Hold stock for many orders at once',
-    parameters: [
-      headerParameter(
-        'Idempotency-Key',
-        'Gives each reservation without a key of its own one that is made from this and its place in the batch.',
-      ),
-    ],
-    description: `Up to ${BATCH_RESERVATIONS_MAX} independent reservations, each as for POST /v1/reservations, in ${BATCH_BODY_BYTES_MAX} bytes. The answer is 200 whatever becomes of each; it is sent while they are decided.`,
+    keyed: true,
+    description: `Up to ${BATCH_RESERVATIONS_MAX} independent reservations, each as for POST /v1/reservations, in ${BATCH_BODY_BYTES_MAX} bytes. With an Idempotency-Key each that has none of its own gets one that is made from it. The answer is 200 whatever becomes of each; it is sent while they are decided.`,
     body: {
       required: true,
       schema: 'Batch',

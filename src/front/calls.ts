@@ -131,7 +131,7 @@ export const calls = {
     tag: 'Stock',
     summary: 'Every change of a SKU, newest first',
     description:
-      'Each change of a level is an entry, written with the change itself: the sums of the deltas are the level. All levels of a SKU are in one partition, and `seq` is the order in which that partition decided: total, and without gaps over all its SKUs, so that read from the lowest to the highest it is a feed of events in which nothing is missing. A page shows at least what every 2xx sent before it has said; a change that comes while pages are read is not on the later ones. A location where a known SKU was never stocked has no entries, which is not an error.',
+      'Each change of a level is an entry, written with the change itself; as long as retention has deleted none, the sums of the deltas are the level. All levels of a SKU are in one partition, and `seq` is the order in which that partition decided: total, and without gaps over all its SKUs, so that read from the lowest to the highest it is a feed of events in which nothing is missing. A page shows at least what every 2xx sent before it has said; a change that comes while pages are read is not on the later ones. A location where a known SKU was never stocked has no entries, which is not an error.',
     parameters: [sku, ...queryParameters(LedgerQuery, { location: 'berlin', limit: 100 })],
     success: {
       200: {

@@ -5,7 +5,7 @@
  * read first. A reservation does not change its lines while it is open, so that what was read still holds
  * when the home decides. After an expiry, the same stock is taken again like that of a new reservation.
  */
-import { REHOLD_MS } from '../limits.ts';
+import { REHOLD_ALLOCATIONS_MAX, REHOLD_MS } from '../limits.ts';
 import { type Sold, soldByLine, soldLines } from '../reservations/sold.ts';
 import type { HoldLine, LineRefusal, Reservation } from '../reservations/types.ts';
 import type { FrontContext } from './context.ts';
@@ -42,9 +42,9 @@ async function confirm(
     const found = await context.backends.ask({ kind: 'get-reservation', ...home });
     const isUnknown = found.kind === 'problem' && found.code === 'unknown-reservation';
     if (found.kind !== 'reservation' && !isUnknown) return noReservation(found, home.id, 'reads');
-    // The lines of a confirmed one are those that were sold, and say nothing of what was held. Of one that there is not
-    // the home says so, and remembers it with the key.
-    if (found.kind === 'reservation' && found.reservation.status !== 'confirmed') {
+    // Of one that is closed, or not there, the home says so, and remembers it with the key.
+    const sellable = body.ifExpired === undefined ? ['held'] : ['held', 'expired'];
+    if (found.kind === 'reservation' && sellable.includes(found.reservation.status)) {
       const parts = partsOf(found.reservation, body.lines);
       if (parts instanceof Response) return parts;
       sold = parts;
@@ -71,6 +71,10 @@ async function rehold(
   const lines = soldLines(found.lines, sold).flatMap(({ line, sku, allocations }) =>
     allocations.map(({ location, quantity }): HoldLine => ({ line, sku, quantity, location })),
   );
+  if (lines.length > REHOLD_ALLOCATIONS_MAX) {
+    const detail = `Reservation ${home.id} has expired, and is split over too many locations to be taken again.`;
+    return problem('reservation-expired', { detail });
+  }
   const verdict = await reserve(context, {
     lines,
     strategy: 'in-order',
@@ -108,7 +112,12 @@ async function notThere(
   // A line that was not sold in the end is not there to be named.
   const named = refused.filter(({ line }) => now.lines.some((one) => one.line === line));
   if (named.length === 0) return problem('insufficient-stock');
-  return problem(...refusalOf({ kind: 'refused', lines: withSkus(named, now.lines) }));
+  // Callers count the lines that it has, which may be fewer than were asked for.
+  const lines = withSkus(named, now.lines).map((one) => ({
+    ...one,
+    line: now.lines.findIndex(({ line }) => line === one.line),
+  }));
+  return problem(...refusalOf({ kind: 'refused', lines }));
 }
 
 async function read({ backends }: FrontContext, home: ToHome): Promise<Reservation | Response> {

@@ -1,6 +1,7 @@
 /**
  * The CSV that stock is imported from and exported to (RFC 4180), line by line. A record is one line:
  * no column could store a line break, so a quote that is left open costs its own line, not the rest of the file.
+ * Parsers from npm read such a quote on to the end, and csv-parse, which streams, costs more than all else of a line.
  */
 import type { StockLevel } from '../reservations/types.ts';
 import type { ImportRow } from './schemas.ts';

@@ -73,16 +73,13 @@ export async function once(
  * @returns what `run` gives; or a worker's answer that the key can't be used, and then nothing was run
  */
 export async function whileClaimed<T>(
-  { backends, clock }: Pick<FrontContext, 'backends' | 'clock'>,
+  context: Pick<FrontContext, 'backends' | 'clock'>,
   key: KeyInUse,
   run: () => Promise<T>,
   isUsed: (outcome: T) => boolean | Promise<boolean>,
 ): Promise<T | Exclude<Answer, { kind: 'claimed' }>> {
-  const { partition } = key;
-  const deadline = (): number => clock.now() + REQUEST_DEADLINE_MS;
-  const claimed = await backends.ask({ kind: 'claim', partition, deadline: deadline(), key });
+  const claimed = await claim(context, key);
   if (claimed.kind !== 'claimed') return claimed;
-  key.known = claimed.known;
   let used = true;
   try {
     const outcome = await run();
@@ -91,9 +88,28 @@ export async function whileClaimed<T>(
   } finally {
     // A claim that is not released runs out, so this need not be waited for; but whoever is told that nothing has
     // happened may use the key for something else at once.
-    const released = backends.ask({ kind: 'release', partition, deadline: deadline(), key, used });
+    const released = release(context, key, used);
     if (!used) await released;
   }
+}
+
+export async function claim(
+  { backends, clock }: Pick<FrontContext, 'backends' | 'clock'>,
+  key: KeyInUse,
+): Promise<Answer> {
+  const deadline = clock.now() + REQUEST_DEADLINE_MS;
+  const claimed = await backends.ask({ kind: 'claim', partition: key.partition, deadline, key });
+  if (claimed.kind === 'claimed') key.known = claimed.known;
+  return claimed;
+}
+
+export function release(
+  { backends, clock }: Pick<FrontContext, 'backends' | 'clock'>,
+  key: KeyInUse,
+  used: boolean,
+): Promise<Answer> {
+  const deadline = clock.now() + REQUEST_DEADLINE_MS;
+  return backends.ask({ kind: 'release', partition: key.partition, deadline, key, used });
 }
 
 /** @param where method and path */

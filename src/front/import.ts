@@ -11,10 +11,11 @@ import type { ProblemCode } from '../reservations/outcomes.ts';
 import { CLOSE, mediaTypeOf } from './body.ts';
 import type { FrontContext } from './context.ts';
 import type { HeaderFault } from './csv.ts';
+import { IDEMPOTENCY_KEY } from './idempotency.ts';
 import { csvReader, ndjsonReader, RowFault, type RowReader, TOO_LONG } from './import-rows.ts';
 import { ImportSender } from './import-sender.ts';
 import { type Line, LineCutter } from './lines.ts';
-import { problem } from './problems.ts';
+import { invalid, problem } from './problems.ts';
 import { ok } from './render.ts';
 import { Upload } from './upload.ts';
 
@@ -22,8 +23,15 @@ const MEDIA_TYPES = ['text/csv', 'application/x-ndjson'] as const;
 /** Lines that are read in one turn of the event loop, so that they get on their way and others are heard. */
 const READ_TOGETHER = 1024;
 
+/** What a key stands for can't be known before the whole file has been read, and a count that is repeated counts again. */
+function refuseKey({ headers }: Request): Response | undefined {
+  if (headers.get(IDEMPOTENCY_KEY) === null) return undefined;
+  const detail = 'is not supported for an import: sent again, it sets the same counts again';
+  return invalid([{ header: 'Idempotency-Key', code: 'not-supported', detail }]);
+}
+
 export async function importStock(context: FrontContext, request: Request): Promise<Response> {
-  const type = mediaTypeOf(request, MEDIA_TYPES);
+  const type = refuseKey(request) ?? mediaTypeOf(request, MEDIA_TYPES);
   if (type instanceof Response) return type;
   if (!context.bulkCalls.tryEnter(1)) return problem('overloaded', { headers: CLOSE });
   try {

@@ -6,20 +6,24 @@
  * while it is made: of the results, only those behind one that is still open are held.
  *
  * A reservation with an idempotencyKey is the same request as one alone with that Idempotency-Key. A batch with an
- * Idempotency-Key is its reservations with keys made from it; which of them are replayed their results say.
+ * Idempotency-Key is its reservations with keys made from it, so that what had been decided of it before a crash stays
+ * decided; which of them are replayed their results say.
  */
 import { BATCH_BODY_BYTES_MAX, BATCH_LINES_IN_FLIGHT_MAX, BATCH_RESERVATIONS_MAX } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import { type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+import { problemFrom } from './answers.ts';
 import { NotJson, parseJson } from './body.ts';
 import type { CallContext } from './context.ts';
 import {
+  claim,
   IDEMPOTENCY_KEY,
   type KeyInUse,
   keyOf,
   malformedKey,
   mayHaveHadEffect,
   parseKey,
+  release,
   whileClaimed,
 } from './idempotency.ts';
 import { invalid, invalidParts, type ProblemParts, problem, renderProblem } from './problems.ts';
@@ -31,8 +35,9 @@ import { streamed } from './stream.ts';
 import { shown, validator } from './validate.ts';
 
 const MEDIA_TYPES = ['application/json', 'application/x-ndjson'] as const;
-/** Where a reservation is made alone. */
+/** Where a reservation is made alone, and where with others. */
 const ALONE = 'POST /v1/reservations';
+const TOGETHER = 'POST /v1/reservations/batch';
 /** Characters of the answer that are sent together. */
 const PIECE_CHARACTERS = 65_536;
 /** Reservations that are started in one turn of the event loop, so that they get on their way and others are heard. */
@@ -47,9 +52,27 @@ export async function reserveBatch(context: CallContext, request: Request): Prom
   if (!context.bulkCalls.tryEnter(1)) return problem('overloaded');
   const leave = (): void => context.bulkCalls.leave(1);
   const items = await readItems(context, request);
-  if (!(items instanceof Response)) return streamed(results(context, items, key), 'application/json', leave);
-  leave();
-  return items;
+  const response = items instanceof Response ? items : await answer(context, items, key, leave);
+  if (!response.ok) leave();
+  return response;
+}
+
+async function answer(
+  context: FrontContext,
+  items: unknown[],
+  key: string | undefined,
+  leave: () => void,
+): Promise<Response> {
+  if (key === undefined) return streamed(results(context, items, undefined), 'application/json', leave);
+  const whole = keyOf(key, TOGETHER, items, context.backends.partitions);
+  const claimed = await claim(context, whole);
+  if (claimed.kind !== 'claimed') return problemFrom(claimed, 'reads');
+  const response = streamed(results(context, items, whole), 'application/json', () => {
+    leave();
+    void release(context, whole, true);
+  });
+  if (whole.known) response.headers.set('idempotency-replayed', 'true');
+  return response;
 }
 
 /** What each item is, as far as it could be read. */
@@ -78,7 +101,7 @@ function tooMany(count: number): Response {
 async function* results(
   context: CallContext,
   items: unknown[],
-  key: string | undefined,
+  whole: KeyInUse | undefined,
 ): AsyncGenerator<string> {
   /** By item: its result, or the wait for it. */
   const open: (string | Promise<string>)[] = [];
@@ -89,7 +112,8 @@ async function* results(
       if (typeof body !== 'string') await context.batchLines.enter(body.lines.length);
       if (open.length % STARTED_TOGETHER === STARTED_TOGETHER - 1)
         await new Promise<void>((go) => context.clock.soon(go));
-      const ownKey = key === undefined ? undefined : `${key} #${open.length}`;
+      // No header can have a line break, so that this is nobody's own key.
+      const ownKey = whole === undefined ? undefined : `${whole.hash}\n${open.length}`;
       open.push(typeof body === 'string' ? body : resultOf(context, body, ownKey));
     }
     piece += index === 0 ? await open[index] : `,${await open[index]}`;

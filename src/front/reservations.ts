@@ -104,7 +104,7 @@ export async function cancelReservation(
   request: Request,
   { id }: { id: string },
 ): Promise<Response> {
-  const body = await context.bodies.readOptional(request, nothing);
+  const body = (await context.bodies.readOptional(request, nothing)) ?? {};
   if (body instanceof Response) return body;
   return once(context, request, body, (key) =>
     atHome(context, id, (home) => answerOf(context, { kind: 'cancel', ...home, key }, key)),

@@ -187,7 +187,7 @@ export const FindQuery = strict({
     text(REFERENCE_BYTES_MAX, { description: 'Only those that were made with exactly this reference.' }),
   ),
   status: Type.Optional(choice(STATUSES, { description: 'Only those with this status.' })),
-  sku: Type.Optional(text(KEY_BYTES_MAX, { description: 'Only those with a line of this SKU.' })),
+  sku: Type.Optional(text(KEY_BYTES_MAX, { description: 'Only those that have held units of this SKU.' })),
   cursor: Cursor,
   limit: Limit(RESERVATIONS_PER_PAGE_MAX, RESERVATIONS_PER_PAGE_DEFAULT),
 });

@@ -144,16 +144,15 @@ export function bookRules(graceMs: number): BookRule[] {
           select r.partition, r.id, r.status, ${UNITS} as units, ${SOLD_UNITS} as sold from holdfast.reservation r offset 0),
         entries as (
           select partition, reservation as id, sum(greatest(reserved_delta, 0))::bigint as taken,
-                 sum(reserved_delta)::bigint as held, -sum(on_hand_delta)::bigint as sold, bool_or(kind = 'expired') as expired,
-                 bool_or(kind = 'corrected') as corrected
+                 sum(reserved_delta)::bigint as held, -sum(on_hand_delta)::bigint as sold, bool_or(kind = 'corrected') as corrected
             from holdfast.ledger where reservation is not null group by 1, 2),
         cut as (select p.partition, ${FIRST_ID} as first_id from holdfast.partition p)
         select partition, id, r.status, r.units, e.taken, e.taken - e.held as given, e.sold
           from parts r full join entries e using (partition, id) join cut using (partition)
          where case when id >= first_id
-                    -- What has expired may be held again, and what was corrected need only come out right.
+                    -- What was corrected need only come out right.
                     then r.id is null and not e.corrected
-                      or r.units <> coalesce(e.taken, 0) and not coalesce(e.expired or e.corrected, false)
+                      or r.units <> coalesce(e.taken, 0) and not coalesce(e.corrected, false)
                       or coalesce(e.held, 0) <> case r.status when 'held' then r.units else 0 end
                       or coalesce(e.sold, 0) <> r.sold
                     else e.held > case r.status when 'held' then r.units else 0 end

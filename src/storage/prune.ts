@@ -91,6 +91,8 @@ export async function deleteReservations(
       delete from holdfast.reservation r using old
        where r.partition = any(old.partitions) and r.id = old.id
          and r.status in ('confirmed', 'reheld', 'cancelled', 'expired', 'never')
+         -- Looked at again where the row has changed meanwhile: one that had expired may have been confirmed.
+         and (r.closed_at is null or r.closed_at < ${time(before)}::timestamptz)
       returning 1)
     select (select count(*) from seen) as seen, (select count(*) from gone) as deleted,
            (select id from seen order by id desc limit 1) as last`;
@@ -134,7 +136,7 @@ export async function deleteKeys(
   before: number,
 ): Promise<number> {
   const gone = await sql`
-    delete from holdfast.idempotency_key where ctid = any(array(
+    delete from holdfast.idempotency_key where at < ${time(before)}::timestamptz and ctid = any(array(
       select ctid from holdfast.idempotency_key
        where at >= ${time(since)}::timestamptz and at < ${time(before)}::timestamptz
          and partition = any(${arrayLiteral(partitions)}::smallint[])

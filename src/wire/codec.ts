@@ -34,9 +34,11 @@ import {
 import {
   decodeEntries,
   decodeFindReservations,
+  decodeFound,
   decodeReadLedger,
   encodeEntries,
   encodeFindReservations,
+  encodeFound,
   encodeReadLedger,
 } from './search-codec.ts';
 
@@ -321,10 +323,7 @@ export function encodeReply(out: Writer, reply: Reply): void {
     case 'reservation':
       return encodeReservation(out, reply.reservation);
     case 'found':
-      out.text(reply.next ?? '');
-      out.u16(reply.reservations.length);
-      for (const reservation of reply.reservations) encodeReservation(out, reservation);
-      return;
+      return encodeFound(out, reply);
     case 'entries':
       return encodeEntries(out, reply);
     case 'outcome':
@@ -369,10 +368,8 @@ export function decodeReply(input: Reader): Reply {
       return { kind, next: decodeOptional(input), levels: list(input.u16(), () => decodeLevel(input)) };
     case 'reservation':
       return { kind, reservation: decodeReservation(input) };
-    case 'found': {
-      const next = input.text() || undefined;
-      return { kind, next, reservations: list(input.u16(), () => decodeReservation(input)) };
-    }
+    case 'found':
+      return decodeFound(input);
     case 'entries':
       return decodeEntries(input);
     case 'outcome':

@@ -1,9 +1,17 @@
 /** The messages of searches to bytes and back; see codec.ts. */
 import { LEDGER_KINDS, type LedgerEntry, STATUSES } from '../reservations/types.ts';
 import type { Reader, Writer } from './bytes.ts';
-import { decodeOptional, encodeOptional, list, pick } from './fields.ts';
+import {
+  decodeOptional,
+  decodeReservation,
+  encodeOptional,
+  encodeReservation,
+  list,
+  pick,
+} from './fields.ts';
 import type { FindReservationsRequest, ReadLedgerRequest, Reply } from './messages.ts';
 
+type Found = Extract<Reply, { kind: 'found' }>;
 type Entries = Extract<Reply, { kind: 'entries' }>;
 
 export function encodeFindReservations(out: Writer, request: FindReservationsRequest): void {
@@ -48,6 +56,17 @@ export function decodeReadLedger(input: Reader): ReadLedgerRequest {
     from: decodeOptionalSeqs(input),
     limit: input.u16(),
   };
+}
+
+export function encodeFound(out: Writer, { next, reservations }: Found): void {
+  out.text(next ?? '');
+  out.u16(reservations.length);
+  for (const reservation of reservations) encodeReservation(out, reservation);
+}
+
+export function decodeFound(input: Reader): Found {
+  const next = input.text() || undefined;
+  return { kind: 'found', next, reservations: list(input.u16(), () => decodeReservation(input)) };
 }
 
 export function encodeEntries(out: Writer, { next, entries }: Entries): void {

@@ -7,6 +7,7 @@
 
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { Key } from '../reservations/key.ts';
+import type { LedgerKind } from '../reservations/types.ts';
 import type { BatchRows, LevelColumns } from '../storage/commit-batch.ts';
 import type { Snapshot } from './snapshot.ts';
 import { BatchTraces } from './traces.ts';
@@ -17,16 +18,6 @@ export interface Author {
   readonly snapshot: Snapshot;
   ledgerSeq: number;
 }
-
-export type LedgerKind =
-  | 'counted'
-  | 'adjusted'
-  | 'held'
-  | 'confirmed'
-  | 'released'
-  | 'cancelled'
-  | 'expired'
-  | 'never';
 
 /** Why a level was changed by hand. */
 export interface Note {

@@ -6,6 +6,7 @@
  * was decided what the first one was answered. A claim is memory only: after a crash the keys are those that have
  * been decided, and where they were decided they are decided once, claimed or not.
  */
+import { CLAIM_MS, KEYS_PER_PARTITION_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type { ClaimRequest, ReleaseRequest } from '../wire/messages.ts';
 import { Keys } from './keys.ts';
@@ -31,9 +32,12 @@ export class Claims {
     const before = this.underWay.get(hash);
     // One that lasts beyond its deadline has a front that is gone.
     if (before !== undefined && before.deadline > now) return void before.next.push({ request, answer });
-    if (known === 'none') this.keys.add(hash, fingerprint, now);
+    if (known === 'none') {
+      if (this.keys.count >= KEYS_PER_PARTITION_MAX) return answer({ kind: 'problem', code: 'overloaded' });
+      this.keys.add(hash, fingerprint, now);
+    }
     const fresh = known === 'none' || before?.fresh === true;
-    this.underWay.set(hash, { deadline: request.deadline, fresh, next: before?.next ?? [] });
+    this.underWay.set(hash, { deadline: now + CLAIM_MS, fresh, next: before?.next ?? [] });
     answer({ kind: 'claimed', known: known === 'same' });
   }
 

@@ -4,7 +4,7 @@
  * Decisions are synchronous and in memory: there is no await between reading a level and changing it.
  * Changes go into the batch that is being formed.
  */
-import { KEYS_SWEPT_AT_ONCE, TOMBSTONE_MS } from '../limits.ts';
+import { KEYS_PER_PARTITION_MAX, KEYS_SWEPT_AT_ONCE, TOMBSTONE_MS } from '../limits.ts';
 import type { Key } from '../reservations/key.ts';
 import type { Answer } from '../wire/link.ts';
 import type {
@@ -76,6 +76,7 @@ export class Partition extends PartitionState {
     const known = this.keys.find(key.hash, key.fingerprint);
     if (known === 'other') return this.refuse(answer, 'idempotency-key-reused');
     if (known === 'same') return replay(this, key.hash, answer);
+    if (this.keys.count >= KEYS_PER_PARTITION_MAX) return this.refuse(answer, 'overloaded');
     const once = { ...key, remembered: false };
     this.dispatch({ ...turn, key: once }, command, (reply) => {
       if (once.remembered || (reply.kind === 'problem' && mayBeSentAgain(reply.code))) return answer(reply);

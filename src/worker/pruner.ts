@@ -6,7 +6,7 @@
  * not know whether the partitions are still this worker's: see storage/prune.ts.
  */
 import type { Clock } from '../clock.ts';
-import { NEVER_KEPT_MS, PRUNE_EVERY_MS, PRUNE_PAUSE_MS, PRUNE_ROWS_MAX } from '../limits.ts';
+import { KEYS_LINGER_MS, NEVER_KEPT_MS, PRUNE_EVERY_MS, PRUNE_PAUSE_MS, PRUNE_ROWS_MAX } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Retention } from '../process.ts';
 import { firstIdOf } from '../reservations/id.ts';
@@ -61,7 +61,7 @@ export class Pruner {
   private async round(deleted: { keys: number; entries: number; reservations: number }): Promise<void> {
     const { connection, partitions, retention } = this;
     const now = this.clock.now();
-    const keysBefore = now - retention.keysMs;
+    const keysBefore = now - retention.keysMs - KEYS_LINGER_MS;
     await this.repeat(async () => {
       const keys = await connection.use((sql) => deleteKeys(sql, partitions, this.keysSince, keysBefore));
       deleted.keys += keys;

@@ -97,12 +97,19 @@ export function replay(state: PartitionState, hash: string, answer: Answer): voi
   keyReplays.value++;
   const failed = (): void => answer({ kind: 'problem', code: 'partition-unavailable' });
   state.whenDurable(() => {
-    state.host.findAnswer(state.partition, hash).then((bytes) => {
-      if (bytes === undefined) return failed();
-      const remembered = decode(bytes);
-      if (remembered.kind !== 'seen') return answer({ kind: 'replayed', reply: remembered, short: [] });
-      showAgain(state, remembered, answer);
-    }, failed);
+    state.host
+      .findAnswer(state.partition, hash)
+      .then((bytes) => {
+        if (bytes === undefined) {
+          // It has run out in the database before it did here; sent again, the request is a new one.
+          state.keys.remove(hash);
+          return failed();
+        }
+        const remembered = decode(bytes);
+        if (remembered.kind !== 'seen') return answer({ kind: 'replayed', reply: remembered, short: [] });
+        showAgain(state, remembered, answer);
+      })
+      .catch(failed);
   });
 }
 

@@ -8,7 +8,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { systemClock } from '../clock.ts';
-import { COMMIT_LANES, READS_AT_ONCE, WHEEL_TICK_MS } from '../limits.ts';
+import { COMMIT_LANES, READS_AT_ONCE, REQUEST_DEADLINE_MS, WHEEL_TICK_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
@@ -70,8 +70,9 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       }
     },
     settle: (participants, id, decision) => peers.settle(participants, id, decision),
-    find: (home, id) => reader.use((sql) => findReservation(sql, home, id)),
-    findAnswer: (partition, hash) => reader.use((sql) => findAnswer(sql, partition, hash)),
+    find: (home, id) => reader.use((sql) => findReservation(sql, home, id), REQUEST_DEADLINE_MS),
+    findAnswer: (partition, hash) =>
+      reader.use((sql) => findAnswer(sql, partition, hash), REQUEST_DEADLINE_MS),
   };
 
   async function askHome(partition: number, home: number, id: string): Promise<void> {

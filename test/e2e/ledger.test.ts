@@ -24,6 +24,8 @@ interface Entry {
   onHandDelta: number;
   reservedDelta: number;
   reservation?: string;
+  reason?: string;
+  reference?: string;
   at: string;
 }
 interface Page {
@@ -90,10 +92,26 @@ test('shows what was done to each location, newest first, on pages of any size',
     return body;
   };
   const closed = (kind: string, { id, lines }: Reservation) => {
-    // Lines are given back in whatever order; here a reservation has one of each location.
     for (const { allocations } of lines)
-      for (const { location, quantity } of allocations)
-        done.push({ location, kind, onHandDelta: 0, reservedDelta: -quantity, reservation: id });
+      for (const { location, quantity } of allocations) {
+        const sold = kind === 'confirmed' ? quantity : 0;
+        if (sold > 0) onHand.set(location, onHand.get(location)! - sold);
+        done.push({ location, kind, onHandDelta: 0 - sold, reservedDelta: -quantity, reservation: id });
+      }
+  };
+  const adjust = async (location: string, delta: number, reference?: string) => {
+    const { status } = await shop.adjust(sku, location, { delta, reason: 'Zählung "3"', reference });
+    expect(status).toBe(200);
+    const note = reference === undefined ? {} : { reference };
+    done.push({
+      location,
+      kind: 'adjusted',
+      onHandDelta: delta,
+      reservedDelta: 0,
+      reason: 'Zählung "3"',
+      ...note,
+    });
+    onHand.set(location, onHand.get(location)! + delta);
   };
 
   const startedAt = Date.now();
@@ -119,7 +137,22 @@ test('shows what was done to each location, newest first, on pages of any size',
   closed('expired', expiring);
   expect((await shop.cancel(second.id)).status).toBe(200);
   closed('cancelled', second);
-  await hold({ berlin: 80 });
+  await adjust('hamburg', 5, 'slip 7');
+  await adjust('köln', -1);
+  const third = await hold({ hamburg: 4 });
+  expect((await shop.confirm(third.id)).status).toBe(200);
+  closed('confirmed', third);
+  const fourth = await hold({ berlin: 6 });
+  const part = await shop.confirm(fourth.id, { lines: [{ sku, quantity: 2 }] });
+  closed('confirmed', part.body);
+  done.push({
+    location: 'berlin',
+    kind: 'released',
+    onHandDelta: 0,
+    reservedDelta: -4,
+    reservation: fourth.id,
+  });
+  await hold({ berlin: 78 });
 
   done.reverse();
   const all = await ledger(sku);

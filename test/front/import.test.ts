@@ -78,9 +78,9 @@ describe('what may be sent', () => {
     expect(front.asked).toEqual([]);
   });
 
-  test('an Idempotency-Key is taken, and needed for nothing', async () => {
-    const answer = await send(HEADER, 'text/csv', { 'idempotency-key': 'k' });
-    expect([answer.status, answer.body.accepted]).toEqual([200, 0]);
+  test('an Idempotency-Key is refused rather than ignored', async () => {
+    const answer = await send(`${HEADER}\nA,x,1\n`, 'text/csv', { 'idempotency-key': 'k' });
+    expect([answer.status, answer.body.errors[0].header]).toEqual([422, 'Idempotency-Key']);
     expect(front.asked).toEqual([]);
   });
 

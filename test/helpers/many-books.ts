@@ -51,3 +51,18 @@ export async function fillBooks(
         from entry where id is not null group by id, partition, level;
     drop table deed, entry`);
 }
+
+/** Makes everything so many days older: times, and ids, which have the time of their making. What is held expires tomorrow. */
+export async function ageBooks(sql: Sql, days: number): Promise<void> {
+  const past = `interval '${days} days'`;
+  const older = (id: string): string => `
+    (lpad(to_hex(('x0000' || left(replace(${id}::text, '-', ''), 12))::bit(64)::bigint - ${days} * 86400000::bigint), 12, '0')
+     || substr(replace(${id}::text, '-', ''), 13))::uuid`;
+  await sql.unsafe(`
+    update holdfast.reservation
+       set id = ${older('id')}, reheld_as = ${older('reheld_as')}, created_at = created_at - ${past},
+           closed_at = closed_at - ${past},
+           expires_at = case status when 'held' then now() + interval '1 day' else expires_at - ${past} end;
+    update holdfast.ledger set reservation = ${older('reservation')}, at = at - ${past};
+    update holdfast.stock_level set updated_at = updated_at - ${past}`);
+}

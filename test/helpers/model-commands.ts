@@ -1,119 +1,17 @@
 /**
- * The calls that random clients of a server make, each with what the model says of it. A command is
- * generated without knowing a server (`the second reservation that you know of`), so that it means
- * something in every sequence that a failure is shrunk to; a client makes a call of it.
- *
- * A new call of the API is one entry in COMMANDS, and one method of the model.
+ * What random clients do. A new call of the API is one entry in COMMANDS, and one method of the model.
  */
 import fc from 'fast-check';
-import { MODES, STRATEGIES } from '../../src/reservations/types.ts';
-import {
-  type Answer,
-  differences,
-  type Expected,
-  expected,
-  type Model,
-  type Sale,
-  type Wish,
-} from './model.ts';
+import { MODES, STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
+import { BACK_MS, expected, type Sale, type Wish } from './model.ts';
 import { grant, observe, receive } from './model-among-others.ts';
+import { type Call, type Client, type Command, LETTERS, NOBODY, once, WHICH_MAX } from './model-client.ts';
 import type { Count } from './model-shelves.ts';
 import type { Level, Reservation } from './shop.ts';
 
-export interface Call {
-  method: string;
-  path: string;
-  headers?: Record<string, string>;
-  body?: unknown;
-  /** Changes the model as this call changes the server. @returns what it must be answered */
-  expect(model: Model, answer: Answer): Expected;
-  /**
-   * Takes over what the answer says has changed, for a client that does not know what others do meanwhile.
-   * @returns what cannot be right whatever they do. Absent: they have no say in it, `expect` holds.
-   */
-  believe?(model: Model, answer: Answer): string[];
-  /** Waits for what the call has led to by itself. */
-  afterwards?(model: Model, answer: Answer): Promise<void>;
-}
-
-export interface Command {
-  call(client: Client): Call;
-}
-
-export const LETTERS = ['A', 'B', 'C', 'D'] as const;
 const LOCATIONS = ['x', 'y', 'z'];
-type Letter = (typeof LETTERS)[number];
-export type Names = Record<Letter, string>;
-
-/** What no server has. */
-const NOBODY = {
-  id: '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0001',
-  lines: [{ sku: 'none', quantity: 1, allocations: [] }],
-};
-const WHICH_MAX = 20;
 /** So long that nothing runs out while a sequence is played. */
 const LONG_SECONDS = 3600;
-const BACK_MS = 1000;
-
-/** What a client has heard of, and sent: it names only that. */
-export class Client {
-  readonly reservations: Reservation[] = [];
-  private readonly versions = new Map<string, number>();
-  private readonly keyed: { key: string; call: Call }[] = [];
-
-  constructor(private readonly names: Names) {}
-
-  get skus(): string[] {
-    return [...new Set(Object.values(this.names))];
-  }
-  sku(letter: Letter): string {
-    return this.names[letter];
-  }
-  /** One of those that it knows, as it was granted; at times, one that does not exist. */
-  reservation(which: number): Pick<Reservation, 'id' | 'lines'> {
-    const known = this.reservations;
-    return known.length === 0 || which === WHICH_MAX ? NOBODY : known[which % known.length];
-  }
-  version(sku: string, location: string): number {
-    return this.versions.get(`${sku}@${location}`) ?? 1;
-  }
-
-  /** The same call with an Idempotency-Key, which is sent before its answer is heard. */
-  withKey(call: Call): Call {
-    const key = crypto.randomUUID();
-    this.keyed.push({ key, call });
-    return once(key, call);
-  }
-  /** An earlier call with its key once more; or another one with that key. */
-  again(which: number, other?: Call): Call | undefined {
-    const earlier = this.keyed[which % this.keyed.length];
-    return earlier && once(earlier.key, other ?? earlier.call);
-  }
-
-  hear({ status, body }: Answer): void {
-    if (status === 201 && body.id !== undefined && !this.reservations.some(({ id }) => id === body.id))
-      this.reservations.push(body);
-    const levels: Level[] = body.version === undefined ? (body.levels ?? []) : [body];
-    for (const { sku, location, version } of levels) this.versions.set(`${sku}@${location}`, version);
-  }
-}
-
-function once(key: string, call: Call): Call {
-  const what = `${call.method} ${call.path} ${JSON.stringify(call.body)}`;
-  const expect: Call['expect'] = (model, answer) => model.once(key, what, () => call.expect(model, answer));
-  return {
-    ...call,
-    headers: { 'idempotency-key': key },
-    expect,
-    believe(model, answer) {
-      if (call.believe === undefined || model.knowsKey(key))
-        return differences(expect(model, answer), answer);
-      const faults = call.believe(model, answer);
-      model.once(key, what, () => expected(answer.status, answer.body));
-      return faults;
-    },
-  };
-}
 
 interface Kind {
   weight: number;
@@ -152,8 +50,13 @@ function change<Args extends object>(
 ): Kind {
   const keyed = mostly(fc.constant(false), fc.constant(true));
   return kind(name, weight, fc.tuple(args, keyed), ([values, hasKey], client) =>
-    hasKey ? client.withKey(call(values, client)) : call(values, client),
+    hasKey ? withKey(client, call(values, client)) : call(values, client),
   );
+}
+
+function withKey(client: Client, call: Call): Call {
+  const key = crypto.randomUUID();
+  return client.willSend(key, once(key, call));
 }
 
 const sku = fc.constantFrom(...LETTERS);
@@ -168,7 +71,7 @@ const anywhere = fc.record({ strategy: fc.constantFrom('most-available' as const
 const somewhere = fc.record({ strategy: fc.constantFrom(...STRATEGIES), locations });
 const sourcing = mostly(fc.constant(undefined), mostly(anywhere, somewhere));
 const mode = mostly(fc.constant(undefined), fc.constantFrom(...MODES));
-const reference = fc.constantFrom(undefined, 'order "7"');
+const reference = fc.constantFrom(undefined, 'order "7"', 'Ünï/7');
 const wish = fc.record({ lines, sourcing, mode, reference });
 type AbstractWish = typeof wish extends fc.Arbitrary<infer W> ? W : never;
 /** Lines by their place in the reservation. */
@@ -186,9 +89,16 @@ function post(path: string, body: unknown, expect: Call['expect'], believe?: Cal
   return { method: 'POST', path, body, expect, believe };
 }
 
-function reserve(client: Client, { lines, ...more }: AbstractWish, expiresInSeconds: number): Call {
-  const named = lines.map((line) => ({ ...line, sku: client.sku(line.sku) }));
-  const wish: Wish = { lines: named, ...more, expiresInSeconds };
+function wishOf(client: Client, wish: AbstractWish, expiresInSeconds = LONG_SECONDS): Wish {
+  return {
+    ...wish,
+    lines: wish.lines.map((line) => ({ ...line, sku: client.sku(line.sku) })),
+    reference: wish.reference && client.reference(wish.reference),
+    expiresInSeconds,
+  };
+}
+
+function reserve(wish: Wish): Call {
   return post(
     '/v1/reservations',
     wish,
@@ -234,6 +144,44 @@ function adjust(sku: string, location: string, delta: number): Call {
   );
 }
 
+/** Orders that want one SKU each, so that their order alone says what becomes of them. */
+const items = fc.array(fc.record({ sku, wish, hasKey: fc.boolean() }), { minLength: 1, maxLength: 4 });
+
+/** Without a key of its own, which tests of its own try out. */
+function batch(wishes: { wish: Wish; key?: string; call: Call }[], isLines: boolean): Call {
+  const sent = wishes.map(({ wish, key }) => ({ ...wish, idempotencyKey: key }));
+  const calls = wishes.map(({ call }) => call);
+  return {
+    method: 'POST',
+    path: '/v1/reservations/batch',
+    ...(isLines
+      ? { type: 'application/x-ndjson', body: sent.map((one) => `${JSON.stringify(one)}\n`).join('') }
+      : { body: sent }),
+    expect: (_, { body }) => expected(200, { results: calls.map((_, i) => body.results?.[i] ?? 'a result') }),
+    parts: (answer) =>
+      calls.map((call, i) => {
+        const { status, replayed = false, reservation, problem } = answer.body.results[i];
+        return { call, answer: { ...answer, status, replayed, body: reservation ?? problem } };
+      }),
+  };
+}
+
+const rows = fc.array(fc.record({ sku, location, count }), { minLength: 1, maxLength: 6 });
+const COLUMNS = ['sku', 'location', 'onHand', 'safetyStock', 'backorderLimit'] as const;
+
+function importRows(rows: ({ sku: string; location: string } & Count)[], isCsv: boolean): Call {
+  const lines = isCsv
+    ? [COLUMNS.join(), ...rows.map((row) => COLUMNS.map((name) => row[name] ?? '').join())]
+    : rows.map((row) => JSON.stringify(row));
+  return {
+    method: 'POST',
+    path: '/v1/stock/import',
+    type: isCsv ? 'text/csv' : 'application/x-ndjson',
+    body: lines.join('\n'),
+    expect: (model) => model.importRows(rows),
+  };
+}
+
 export const COMMANDS = {
   putFirst: kind('putFirst', 1, fc.record({ sku, location, count }), ({ sku, location, count }, client) =>
     putLevel(client.sku(sku), location, count),
@@ -275,7 +223,7 @@ export const COMMANDS = {
       );
     },
   ),
-  reserve: change('reserve', 24, wish, (abstract, client) => reserve(client, abstract, LONG_SECONDS)),
+  reserve: change('reserve', 24, wish, (abstract, client) => reserve(wishOf(client, abstract))),
   read: kind('read', 8, fc.record({ which }), ({ which }, client) => read(client.reservation(which))),
   cancel: change('cancel', 8, fc.record({ which }), ({ which }, client) => cancel(client.reservation(which))),
   confirm: change('confirm', 10, sale, ({ which, parts, rehold }, client) => {
@@ -301,8 +249,42 @@ export const COMMANDS = {
     const again = client.again(which, otherwise ? cancel(NOBODY) : undefined);
     return again ?? read(NOBODY);
   }),
+  find: kind(
+    'find',
+    3,
+    fc.record({
+      reference,
+      status: fc.constantFrom(undefined, ...STATUSES),
+      sku: mostly(fc.constant(undefined), sku),
+    }),
+    ({ reference = 'order "7"', status, sku: letter }, client) => {
+      const sku = letter && client.sku(letter);
+      const filters = { reference: client.reference(reference), status, sku };
+      const given = Object.entries({ ...filters, limit: '100' }).filter(([, value]) => value !== undefined);
+      return {
+        method: 'GET',
+        path: `/v1/reservations?${new URLSearchParams(given as [string, string][])}`,
+        expect: (model, answer) => model.find(filters, answer),
+      };
+    },
+  ),
+  batch: kind('batch', 6, fc.record({ items, isLines: fc.boolean() }), ({ items, isLines }, client) => {
+    const wishes = items.map(({ sku, wish: abstract, hasKey }) => {
+      const lines = abstract.lines.map((line) => ({ ...line, sku }));
+      const wish = wishOf(client, { ...abstract, lines });
+      const call = hasKey ? withKey(client, reserve(wish)) : reserve(wish);
+      return { wish, key: call.headers?.['idempotency-key'], call };
+    });
+    return batch(wishes, isLines);
+  }),
+  import: kind('import', 4, fc.record({ rows, isCsv: fc.boolean() }), ({ rows, isCsv }, client) =>
+    importRows(
+      rows.map(({ sku, location, count }) => ({ sku: client.sku(sku), location, ...count })),
+      isCsv,
+    ),
+  ),
   expire: kind('expire', 2, wish, (abstract, client) => ({
-    ...reserve(client, abstract, 1),
+    ...reserve(wishOf(client, abstract, 1)),
     async afterwards(model, { status, body }) {
       if (status !== 201) return;
       const { id, expiresAt }: Reservation = body;

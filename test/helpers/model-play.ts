@@ -1,11 +1,11 @@
 /**
  * Plays random commands against a server: makes each call, over all fronts in turn, and holds its
  * answer against the model. Alone, every answer must be the model's. Of several clients at once the
- * answers must be those of some order (`explains`).
+ * answers must be those of some order (`explanation`).
  */
 import { SETTLE_WAIT_MS } from '../../src/limits.ts';
-import { type Answer, differences, type Model, shown } from './model.ts';
-import type { Call, Client, Command } from './model-commands.ts';
+import { type Answer, differences, Model, shown } from './model.ts';
+import type { Call, Client, Command } from './model-client.ts';
 
 type Json = ReturnType<typeof JSON.parse>;
 
@@ -21,18 +21,22 @@ export interface Made {
 export class Player {
   private turn = 0;
   /** Everything that was called in this sequence, in the order of its answers. */
-  readonly made: Made[] = [];
+  private readonly made: Made[] = [];
 
   constructor(private readonly ports: number[]) {}
 
-  async make(client: number, call: Call): Promise<Made> {
+  /** @returns what was asked for, each thing as if it had been a call of its own */
+  async make(client: number, call: Call): Promise<Made[]> {
     const port = this.ports[this.turn++ % this.ports.length];
     const began = performance.now();
     const sentAt = Date.now();
     const response = await fetch(`http://127.0.0.1:${port}${call.path}`, {
       method: call.method,
-      headers: { ...(call.body !== undefined && { 'content-type': 'application/json' }), ...call.headers },
-      body: call.body === undefined ? undefined : JSON.stringify(call.body),
+      headers: {
+        ...(call.body !== undefined && { 'content-type': call.type ?? 'application/json' }),
+        ...call.headers,
+      },
+      body: call.type === undefined ? JSON.stringify(call.body) : (call.body as string),
     });
     const body: Json = await response.json();
     const { status, headers } = response;
@@ -42,25 +46,38 @@ export class Player {
     this.made.push(made);
     const etag = headers.get('etag');
     if (etag !== null && etag !== `"${body.version}"`) throw this.failure(`the ETag is ${etag}`);
-    return made;
+    if (call.parts === undefined) return [made];
+    const [difference] = differences(call.expect(new Model(), answer), answer);
+    if (difference !== undefined) throw this.failure(difference);
+    return call.parts(answer).map((part) => ({ ...made, ...part }));
   }
 
   /** Makes a call that nobody else has a say in. */
-  async alone(call: Call, model: Model): Promise<void> {
+  async alone(call: Call, model: Model): Promise<Made[]> {
     const made = await this.make(0, call);
-    const [difference] = differences(call.expect(model, made.answer), made.answer);
+    const [difference] =
+      call.parts === undefined
+        ? differences(call.expect(model, made[0].answer), made[0].answer)
+        : this.explain(model, made);
     if (difference !== undefined) throw this.failure(difference);
-    await call.afterwards?.(model, made.answer);
+    await call.afterwards?.(model, made[0].answer);
+    return made;
   }
 
   /** @returns false if it stopped early, because what follows can't be told any more */
   async playAlone(commands: Command[], client: Client, model: Model): Promise<boolean> {
     for (const command of commands) {
-      await this.alone(command.call(client), model);
-      client.hear(this.made.at(-1)!.answer);
+      for (const { answer } of await this.alone(command.call(client), model)) client.hear(answer);
       if (this.sawLateAnswer) return false;
     }
     return true;
+  }
+
+  /** Makes the model what it is after these calls, in some order. @returns nothing if there is one */
+  explain(model: Model, made: Made[]): string[] {
+    const after = explanation(model, made);
+    if (after !== undefined) model.become(after);
+    return after === undefined ? ['no order of what was called at once explains these answers'] : [];
   }
 
   /** When a refusal took so long, a participant may not have let go of its units yet. */
@@ -85,51 +102,35 @@ export class Player {
   }
 }
 
-/** Whether some order of the calls, that none that ended before another began contradicts, gives every answer. */
-export function explains(model: Model, calls: readonly Made[]): boolean {
+/** @returns what comes of an order of the calls that gives every answer; none that ended before another began comes after it */
+function explanation(model: Model, calls: readonly Made[]): Model | undefined {
   const tried = new Set<string>();
-  const search = (state: Model, left: readonly Made[]): boolean => {
-    if (left.length === 0) return true;
+  const search = (state: Model, left: readonly Made[]): Model | undefined => {
+    if (left.length === 0) return state;
     const key = `${left.map((made) => calls.indexOf(made)).join()} ${state.key()}`;
-    if (tried.has(key)) return false;
+    if (tried.has(key)) return undefined;
     tried.add(key);
     const firstEnd = Math.min(...left.map(({ ended }) => ended));
-    return left.some((made) => {
-      if (made.began > firstEnd) return false;
-      if (
-        clashes(made, calls) &&
-        search(
-          state,
-          left.filter((other) => other !== made),
-        )
-      )
-        return true;
+    for (const made of left.filter(({ began }) => began <= firstEnd)) {
+      const rest = left.filter((other) => other !== made);
       const next = state.clone();
-      return (
-        differences(made.call.expect(next, made.answer), made.answer).length === 0 &&
-        search(
-          next,
-          left.filter((other) => other !== made),
-        )
-      );
-    });
+      const isRight = differences(made.call.expect(next, made.answer), made.answer).length === 0;
+      const found =
+        (isRight ? search(next, rest) : undefined) ??
+        (clashes(made, calls) ? search(state, rest) : undefined);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   };
   return search(model, calls);
 }
 
 /** Refused for its key, which another request had for as long as that took: it need not have kept it. */
-function clashes({ call, answer, began, ended }: Made, calls: readonly Made[]): boolean {
-  const key = call.headers?.['idempotency-key'];
-  return (
-    answer.body.code === 'idempotency-key-reused' &&
-    calls.some(
-      (other) =>
-        other.call.headers?.['idempotency-key'] === key &&
-        other.answer !== answer &&
-        other.began < ended &&
-        other.ended > began,
-    )
-  );
+function clashes(made: Made, calls: readonly Made[]): boolean {
+  if (made.answer.body.code !== 'idempotency-key-reused') return false;
+  const keyOf = ({ call }: Made): string | undefined => call.headers?.['idempotency-key'];
+  const atOnce = calls.filter((other) => other.began < made.ended && other.ended > made.began);
+  return atOnce.some((other) => other !== made && keyOf(other) === keyOf(made));
 }
 
 /** Without what the model does not say: texts of problems, and when a level was last changed. */
