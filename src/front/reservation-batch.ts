@@ -58,7 +58,7 @@ export async function reserveBatch(context: CallContext, request: Request): Prom
 }
 
 async function answer(
-  context: FrontContext,
+  context: CallContext,
   items: unknown[],
   key: string | undefined,
   leave: () => void,
