@@ -378,7 +378,7 @@ describe('paths', () => {
     '/v1/stock/A/x/y',
     '/v2/stock/A',
     '/V1/stock/A',
-    '/metrics',
+    '/metrics/more',
     '/dashboard',
     '/swagger/json/x',
     '/problems/nothing',
