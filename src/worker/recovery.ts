@@ -5,16 +5,8 @@
 import type { Clock } from '../clock.ts';
 import { KEY_MEMORY_MS, TOMBSTONE_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
-import type { Sql } from '../storage/database.ts';
-import { loadKeys } from '../storage/load-keys.ts';
-import {
-  loadLevels,
-  loadNever,
-  loadOpen,
-  loadUnsettled,
-  type UnsettledRow,
-} from '../storage/load-partitions.ts';
-import { takePartitions } from '../storage/take-partitions.ts';
+import type { UnsettledRow } from '../storage/load-partitions.ts';
+import type { ReadStore } from '../storage/read-store.ts';
 import type { Partition } from './partition.ts';
 
 /** A participant whose home has no record may have asked too early: the home's front may still be deciding. */
@@ -31,11 +23,11 @@ export interface Recovered {
  * Takes and fills them.
  * Rows that contradict each other are logged, and the server goes on: refusing to start would not mend them.
  */
-export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promise<Recovered> {
+export async function recover(reader: ReadStore, owned: Partition[], clock: Clock): Promise<Recovered> {
   const partitions = owned.map(({ partition }) => partition);
   const byNumber = new Map(owned.map((partition) => [partition.partition, partition]));
-  const epoch = await takePartitions(sql, partitions);
-  await loadLevels(sql, partitions, (row) => {
+  const epoch = await reader.takePartitions(partitions);
+  await reader.loadLevels(partitions, (row) => {
     const partition = byNumber.get(row.partition)!;
     const { snapshot } = partition;
     const level = snapshot.addLevel(row.sku, row.location);
@@ -50,7 +42,7 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
     partition.ledgerSeq = Math.max(partition.ledgerSeq, row.lastEntry);
   });
   const unsettled: UnsettledRow[] = [];
-  await loadOpen(sql, partitions, (row) => {
+  await reader.loadOpen(partitions, (row) => {
     const { partition, id, home, decision, sold, createdAt, expiresAt, reference, participants, lines } = row;
     if (decision !== null && decision !== 'held') {
       unsettled.push({ partition: home, id, decision, sold, participant: partition });
@@ -69,12 +61,11 @@ export async function recover(sql: Sql, owned: Partition[], clock: Clock): Promi
         lines,
       );
   });
-  await loadNever(sql, partitions, clock.now() - TOMBSTONE_MS, ({ partition, id, at }) =>
+  await reader.loadNever(partitions, clock.now() - TOMBSTONE_MS, ({ partition, id, at }) =>
     byNumber.get(partition)!.restoreNever(id, at),
   );
-  await loadUnsettled(sql, partitions, (row) => unsettled.push(row));
-  await loadKeys(
-    sql,
+  await reader.loadUnsettled(partitions, (row) => unsettled.push(row));
+  await reader.loadKeys(
     partitions,
     clock.now() - KEY_MEMORY_MS,
     ({ partition, keyPartition, key, fingerprint, at }) => {
