@@ -181,7 +181,8 @@ async function decideTogether(
   });
   const enough = hold.mode === 'partial' ? ['granted', 'refused'] : ['granted'];
   if (tries.some((answer) => !enough.includes(answer.kind))) {
-    const isRefused = tries.some((answer) => answer.kind === 'refused');
+    // In mode `partial`, what one partition has nothing of is no answer while another has not said what it has.
+    const isRefused = hold.mode === 'all' && tries.some((answer) => answer.kind === 'refused');
     const probed = isRefused
       ? decide(backends, { ...hold, role: 'probe', participants: [], rehold: undefined }, key)
       : undefined;

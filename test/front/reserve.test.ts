@@ -4,7 +4,7 @@ import { systemClock } from '../../src/clock.ts';
 import type { Answer, PartitionRequest } from '../../src/front/backends.ts';
 import { groupByPartition, homeOfLines, reserve, type Verdict } from '../../src/front/reserve.ts';
 import { homeOf, ReservationIds } from '../../src/reservations/id.ts';
-import type { HoldLine } from '../../src/reservations/types.ts';
+import type { HoldLine, Mode } from '../../src/reservations/types.ts';
 import { partitionOf } from '../../src/routing/partition-map.ts';
 
 const PARTITIONS = 256;
@@ -143,7 +143,7 @@ function summary(verdict: Verdict): string {
 /** Lines in an order of their own: C, B, A. */
 const lines: HoldLine[] = [...SKUS].reverse().map((sku, line) => ({ line, sku, quantity: 1 }));
 
-async function run(given: Case, wanted: HoldLine[] = lines) {
+async function run(given: Case, wanted: HoldLine[] = lines, mode: Mode = 'all') {
   const asked: PartitionRequest[] = [];
   const verdict = await reserve(
     {
@@ -168,7 +168,7 @@ async function run(given: Case, wanted: HoldLine[] = lines) {
       clock: { ...systemClock, now: () => 1000 },
       ids: new ReservationIds(),
     },
-    { lines: wanted, strategy: 'split', mode: 'all', locations: ['x'], expiresInMs: 5000, reference: 'r' },
+    { lines: wanted, strategy: 'split', mode, locations: ['x'], expiresInMs: 5000, reference: 'r' },
   );
   return { verdict, asked };
 }
@@ -187,6 +187,13 @@ describe('a reservation over three partitions', () => {
       const probed = given.verdict.startsWith('refused') && !given.decided;
       expect(holds.some(({ role }) => role === 'probe')).toBe(probed);
     });
+
+  test('in part: what one has nothing of is no answer while another has not said what it has', async () => {
+    const given = { ...cases[0], second: refused(1), third: lost(true) };
+    const { verdict, asked } = await run(given, lines, 'partial');
+    expect(summary(verdict)).toBe('partition-unavailable');
+    expect(asked.flatMap((one) => (one.kind === 'hold' ? [one.role] : []))).toEqual(['try', 'try']);
+  });
 
   test('what is asked, and what a grant becomes', async () => {
     const { verdict, asked } = await run(cases[0]);
