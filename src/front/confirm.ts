@@ -7,13 +7,13 @@
  */
 import { REHOLD_MS } from '../limits.ts';
 import { type Sold, soldByLine, soldLines } from '../reservations/sold.ts';
-import type { HoldLine, Reservation } from '../reservations/types.ts';
+import type { HoldLine, LineRefusal, Reservation } from '../reservations/types.ts';
 import type { FrontContext } from './context.ts';
 import { askWith, type KeyInUse, once } from './idempotency.ts';
 import { invalid, problem } from './problems.ts';
 import { ok, renderReservation } from './render.ts';
 import { atHome, noReservation, refusal, type ToHome } from './reservations.ts';
-import { reserve } from './reserve.ts';
+import { reserve, withSkus } from './reserve.ts';
 import * as schemas from './schemas.ts';
 import { shown, validator } from './validate.ts';
 
@@ -52,6 +52,8 @@ async function confirm(
   const confirming = { kind: 'confirm' as const, ...home, sold, rehold: late, key };
   const answer = await askWith(context.backends, confirming, key);
   if (answer.kind === 'reservation') return ok(renderReservation(answer.reservation));
+  // What an earlier request with the key was answered when it took the stock again.
+  if (answer.kind === 'refused') return notThere(context, home, answer.lines);
   const isLate = answer.kind === 'problem' && answer.code === 'reservation-expired';
   return isLate && late ? rehold(context, home, sold, key) : noReservation(answer, home.id, 'writes');
 }
@@ -79,18 +81,24 @@ async function rehold(
   switch (verdict.kind) {
     case 'reheld':
       return ok(renderReservation(verdict.reservation));
-    case 'refused': {
-      // The units may have gone to another request to confirm the very same reservation.
-      const now = await read(context, home);
-      return !(now instanceof Response) && now.status === 'confirmed'
-        ? ok(renderReservation(now))
-        : refusal(verdict.lines);
-    }
+    case 'refused':
+      return notThere(context, home, verdict.lines);
     case 'problem':
       return problem(verdict.code);
     case 'held':
       throw new Error('a reservation was held that was to be confirmed');
   }
+}
+
+/** The stock of an expired reservation is gone; maybe to another request to confirm that very reservation. */
+async function notThere(
+  context: FrontContext,
+  home: ToHome,
+  refused: Omit<LineRefusal, 'sku'>[],
+): Promise<Response> {
+  const now = await read(context, home);
+  if (now instanceof Response) return now;
+  return now.status === 'confirmed' ? ok(renderReservation(now)) : refusal(withSkus(refused, now.lines));
 }
 
 async function read({ backends }: FrontContext, home: ToHome): Promise<Reservation | Response> {

@@ -67,7 +67,7 @@ export async function once(
   try {
     const response = await run(key);
     if (key.replayed) response.headers.set('idempotency-replayed', 'true');
-    key.used = await tookPlace(response);
+    key.used = key.replayed || (await tookPlace(response));
     return response;
   } finally {
     const released = release(context, key);

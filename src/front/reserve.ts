@@ -271,7 +271,11 @@ function notHeld({ answer, short }: Decided, { rehold }: HoldRequest, lines: Hol
   }
 }
 
-function withSkus(refused: Omit<LineRefusal, 'sku'>[], lines: HoldLine[]): LineRefusal[] {
+/** Refusals by line, with the SKUs of these lines. */
+export function withSkus(
+  refused: Omit<LineRefusal, 'sku'>[],
+  lines: { line: number; sku: string }[],
+): LineRefusal[] {
   return refused
     .map((refusal) => ({
       ...refusal,

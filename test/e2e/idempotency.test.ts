@@ -155,6 +155,19 @@ describe.each([1, 4])('over %i partitions', (parts) => {
     expect((await shop.confirm(other.id, { ifExpired: 'rehold' })).status).toBe(200);
     await expectReplay(otherPath, {}, late, first);
   });
+
+  test('a late payment whose stock is gone stays refused, though there is stock later', async () => {
+    const skus = await stocked(parts);
+    const { id, expiresAt } = (await shop.hold(orderOf(skus, 2).lines, { expiresInSeconds: 1 })).body;
+    await Bun.sleep(Date.parse(expiresAt) - Date.now() + 300);
+    await shop.stockUp(skus, 'berlin', 1);
+    const path = `${RESERVATIONS}/${id}/confirm`;
+    const key = newKey();
+    const first = await shop.once(path, { ifExpired: 'rehold' }, key);
+    expect([first.status, first.code]).toEqual([409, 'insufficient-stock']);
+    await shop.stockUp(skus, 'berlin', STOCK);
+    await expectReplay(path, { ifExpired: 'rehold' }, key, first);
+  });
 });
 
 test('a key is for one payload, wherever that would be decided', async () => {
