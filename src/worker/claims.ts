@@ -34,10 +34,12 @@ export class Claims {
     answer({ kind: 'claimed', known: known === 'same' });
   }
 
-  release({ key: { hash }, used }: ReleaseRequest, now: number): void {
+  release({ key: { hash, fingerprint }, used }: ReleaseRequest, now: number): void {
     const waiting = this.underWay.get(hash)?.next ?? [];
     this.underWay.delete(hash);
-    if (!used) this.keys.remove(hash);
+    // A claim of an earlier owner is not known here, and what it was for may have been decided after this one loaded.
+    if (used) this.keys.add(hash, fingerprint, now);
+    else this.keys.remove(hash);
     for (const { request, answer } of waiting) this.claim(request, now, answer);
   }
 

@@ -92,3 +92,18 @@ test('one request with a key goes on at a time; who waits longer than its caller
   claim('free', 1000, 303, other);
   expect(answers.free).toEqual({ kind: 'claimed', known: false });
 });
+
+test('what an earlier owner let through is known once it is over', () => {
+  const claims = new Claims();
+  const key = { hash: hex(1), fingerprint: hex(2), partition: 0 };
+  claims.release({ kind: 'release', partition: 0, deadline: 100, key, used: true }, 1);
+  const answers: Reply[] = [];
+  for (const fingerprint of [hex(2), hex(3)]) {
+    const request = { kind: 'claim' as const, partition: 0, deadline: 100, key: { ...key, fingerprint } };
+    claims.claim(request, 2, (reply) => answers.push(reply));
+  }
+  expect(answers).toEqual([
+    { kind: 'claimed', known: true },
+    { kind: 'problem', code: 'idempotency-key-reused' },
+  ]);
+});
