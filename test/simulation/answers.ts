@@ -101,9 +101,8 @@ export class Answers {
   }
 
   private checkLevel({ call, from }: Exchange, level: Level): void {
-    const { versions } = this.books.skus
-      .get(level.sku)!
-      .levels.find(({ location }) => location === level.location)!;
+    const levels = this.books.skus.get(level.sku)?.levels;
+    const versions = levels?.find(({ location }) => location === level.location)?.versions ?? [];
     const state = versions[level.version - 1];
     const said = (): string => `${call.kind} was answered ${JSON.stringify(level)}`;
     insist(state !== undefined, () => `I2: ${said()}, which is not committed`);

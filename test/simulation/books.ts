@@ -30,6 +30,9 @@ const MOVES: Record<StoredStatus, StoredStatus[]> = {
 /** Expiry is on time: so many milliseconds after it, at the latest, the stock is back. */
 const EXPIRY_LATE_MS = 1000;
 
+/** How long a key is claimed, at most, before it is decided. */
+const CLAIMED_US = 20_000_000;
+
 interface Owner {
   epoch: number;
   process: Process;
@@ -58,7 +61,11 @@ export class Books implements Auditor {
   /** Of each partition, the latest last. */
   private readonly owners = new Map<number, Owner[]>();
   private readonly entries = new Map<number, number>();
-  private readonly keys = new Map<string, number>();
+  /** What has been decided under an Idempotency-Key, by its hash. */
+  private readonly keys = new Map<
+    string,
+    { partition: number; claimedAt: number; fingerprint: string; at: number }
+  >();
   /** Since when nothing is wrong with the world, in wall time. */
   calmSinceMs = Number.POSITIVE_INFINITY;
 
@@ -379,11 +386,24 @@ export class Books implements Auditor {
     k.key.forEach((key, i) => {
       const before = this.keys.get(key);
       insist(
-        before === undefined,
-        () => `I5: key ${key} is decided at ${k.partition[i]}, and was at ${before}`,
+        before === undefined || (before.fingerprint !== k.fingerprint[i] && this.mayBeReused(key)),
+        () => `I5: key ${key} is decided at ${k.partition[i]}, and was at ${before!.partition}`,
       );
-      this.keys.set(key, k.partition[i]);
+      if (before !== undefined) return;
+      const { now } = this.world;
+      this.keys.set(key, {
+        partition: k.partition[i],
+        claimedAt: k.keyPartition[i],
+        fingerprint: k.fingerprint[i],
+        at: now,
+      });
     });
+  }
+
+  /** That a key has one payload is only in memory until it is decided: a new owner of its partition may not know it. */
+  mayBeReused(key: string): boolean {
+    const known = this.keys.get(key);
+    return known === undefined || this.staleSince(known.claimedAt, known.at - CLAIMED_US) !== undefined;
   }
 
   /** It was answered that nothing has happened under this reference, and that nothing will. */

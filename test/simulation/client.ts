@@ -2,8 +2,10 @@
  * A client that does not give up: it sends a request again, at another front, until it gets an answer that settles the
  * matter; with the same key, so that it takes effect once. Sometimes it is impatient and sends it twice at the same time.
  */
+
+import { keyOf } from '../../src/front/idempotency.ts';
 import type { Answers, Exchange } from './answers.ts';
-import { insist } from './books.ts';
+import { type Books, insist } from './books.ts';
 import { type Answer, type Call, requestOf } from './calls.ts';
 import type { Front } from './front.ts';
 import type { Random } from './random.ts';
@@ -33,6 +35,7 @@ export class Client {
     readonly name: string,
     readonly random: Random,
     private readonly answers: Answers,
+    private readonly books: Books,
     private readonly fronts: () => Front[],
     readonly counts: { requests: number; unanswered: number; answers: Record<string, number> },
   ) {}
@@ -73,8 +76,10 @@ export class Client {
     const answer = await this.sendOnce(requestOf(call, used.key));
     if (answer === undefined || answer.status === 503) return;
     insist(
-      answer.status === 422 && answer.body.includes('idempotency-key-reused'),
-      () => `I5: a key of ${JSON.stringify(used.call)} was taken for ${JSON.stringify(call)}: ${answer.body}`,
+      answer.body.includes('idempotency-key-reused') ||
+        this.books.mayBeReused(keyOf(used.key, '', '', 1).hash),
+      () =>
+        `I5: the key of ${JSON.stringify(used.call)} was taken for ${JSON.stringify(call)}: ${answer.body}`,
     );
   }
 

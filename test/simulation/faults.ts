@@ -35,6 +35,8 @@ const STOPPED = { from: 50, to: 30_000 };
 const DOWN = { from: 20, to: 10_000 };
 const STALLED = { from: 100, to: 20_000 };
 const SLOW = { from: 200, to: 10_000 };
+/** Shorter than a request may take. */
+const HESITATION = { from: 500, to: 9000 };
 const RIVALRY = { from: 200, to: 15_000 };
 const JUMP = { from: 100, to: 40_000 };
 
@@ -85,7 +87,7 @@ export class Faults {
     const { postgres, network } = this.site;
     this.over = true;
     for (const server of this.servers)
-      for (const { process } of [...server.liveWorkers, ...server.liveFronts]) process.killBefore(0);
+      for (const { process } of [...server.liveWorkers, ...server.liveFronts]) process.spare();
     for (const process of this.stopped) process.continue();
     if (!postgres.up) postgres.start();
     postgres.stalledUntil = 0;
@@ -117,7 +119,7 @@ export class Faults {
       case 'stop a worker':
         return worker && this.stopWorker(server, worker);
       case 'stop a front':
-        return front && this.stop(front.process);
+        return front && this.stopFront(server, front.process);
       case 'restart a worker':
         return worker && server.restart(worker);
       case 'kill postgres':
@@ -131,14 +133,14 @@ export class Faults {
           postgres.slowness = 1;
         });
       case 'end a session':
-        return void postgres.breakOne();
+        return postgres.breakOne();
       case 'refuse commits':
         postgres.refusing = this.random.unit();
         return this.later(SLOW, () => {
           postgres.refusing = 0;
         });
       case 'break a link':
-        return void network.breakOne();
+        return network.breakOne();
       case 'slow the network down':
         network.slowness = this.random.magnitude(3, 1000);
         return this.later(SLOW, () => {
@@ -164,19 +166,21 @@ export class Faults {
   /** Now, or in the middle of what it will do next. */
   private kill(process: Process | undefined): void {
     if (this.random.chance(0.3)) process?.kill();
-    else process?.killBefore(this.random.between(1, EFFECTS_MOST));
+    else process?.before(this.random.between(1, EFFECTS_MOST), () => process.kill());
   }
 
   private killAll(server: Server): void {
     for (const { process } of [...server.liveWorkers, ...server.liveFronts]) process.kill();
   }
 
-  private stop(process: Process): void {
-    process.stop();
-    this.stopped.add(process);
-    this.later(STOPPED, () => {
-      this.stopped.delete(process);
-      process.continue();
+  private stop(process: Process, ms = STOPPED): void {
+    process.before(this.random.between(1, EFFECTS_MOST), () => {
+      process.stop();
+      this.stopped.add(process);
+      this.later(ms, () => {
+        this.stopped.delete(process);
+        process.continue();
+      });
     });
   }
 
@@ -184,6 +188,14 @@ export class Faults {
   private stopWorker(server: Server, worker: Worker): void {
     this.stop(worker.process);
     if (this.random.chance(0.6)) this.later(SLOW, () => server.replace(worker));
+  }
+
+  /** While it stands still with half of an order, workers may die and come back, and ask what became of it. */
+  private stopFront(server: Server, front: Process): void {
+    if (this.random.chance(0.5)) return this.stop(front);
+    this.stop(front, HESITATION);
+    for (let kills = this.random.between(1, 4); kills > 0; kills--)
+      this.later(HESITATION, () => this.pick(server.liveWorkers)?.process.kill());
   }
 
   private takeDown(): void {

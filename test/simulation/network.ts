@@ -76,16 +76,12 @@ export class Network {
   }
 
   /** Breaks one connection. */
-  breakOne(): string | undefined {
-    if (this.connections.size === 0) return undefined;
-    const connection = this.random.pick([...this.connections]);
-    connection.break();
-    return connection.name;
+  breakOne(): void {
+    if (this.connections.size > 0) this.random.pick([...this.connections]).break();
   }
 }
 
 class Connection {
-  name = '';
   onClose: () => void = () => {};
   private ends: [End, End] | undefined;
 
@@ -96,7 +92,6 @@ class Connection {
   ) {}
 
   join(client: Process, clientHandlers: Handlers, server: Process, serverHandlers: Handlers): void {
-    this.name = `${client.name}–${server.name}`;
     const { world, random, latency } = this;
     const asking = new End(world, random, latency, client, clientHandlers);
     const answering = new End(world, random, latency, server, serverHandlers);

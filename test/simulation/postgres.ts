@@ -61,10 +61,10 @@ export class Postgres {
     this.up = true;
     this.world.note('postgres', 'starts');
   }
-  breakOne(): string | undefined {
-    const session = this.sessions.size === 0 ? undefined : this.random.pick([...this.sessions]);
-    session?.end('break');
-    return session?.name;
+  /** Ends a session, if there is one in the middle of something. */
+  breakOne(): void {
+    const busy = [...this.sessions].filter(({ depth }) => depth > 0);
+    if (busy.length > 0) this.random.pick(busy).end('break');
   }
 
   commitStore(process: Process): CommitStore {

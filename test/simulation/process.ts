@@ -20,19 +20,17 @@ export class Process {
   readonly clock: Clock;
   private waiting: (() => void)[] = [];
   private readonly atDeath: (() => void)[] = [];
-  /** How many more effects it has; 0 is no end. */
-  private effectsLeft = 0;
+  /** What happens to it in the middle of what it does: right before its n-th effect from now. */
+  private interruption: { effect: number; run(): void } | undefined;
   private lastTurn = 0;
 
   constructor(
     readonly world: World,
     readonly name: string,
-    /** By how much its clock is wrong, in milliseconds. */
-    clockErrorMs = 0,
   ) {
     const random = world.random.fork(name);
     this.clock = {
-      now: () => world.wallMs() + clockErrorMs,
+      now: () => world.wallMs(),
       after: (ms, run) => {
         let cancelled = false;
         const cancel = world.after(ms * 1000, () =>
@@ -63,7 +61,7 @@ export class Process {
   /** Asked before each effect; a dead process has none. */
   acts(): boolean {
     if (!this.alive) return false;
-    if (this.effectsLeft > 0 && --this.effectsLeft === 0) this.kill();
+    if (this.interruption !== undefined && --this.interruption.effect === 0) this.interruption.run();
     return this.alive;
   }
 
@@ -80,12 +78,17 @@ export class Process {
     for (const run of this.atDeath) run();
   }
 
-  /** Kills it in the middle of what it will do: right before its n-th effect from now; 0 lets it live. */
-  killBefore(effect: number): void {
-    this.effectsLeft = effect;
+  /** Interrupts it in the middle of what it will do: right before its n-th effect from now. */
+  before(effect: number, run: () => void): void {
+    this.interruption = { effect, run };
+  }
+  spare(): void {
+    this.interruption = undefined;
   }
 
+  /** What it is doing it does to its end: its turn is over before anything else is seen of it. */
   stop(): void {
+    if (!this.alive) return;
     this.stopped = true;
     this.world.note(this.name, 'stops');
   }

@@ -23,8 +23,6 @@ export interface Site {
   network: Network;
   postgres: Postgres;
   books: Books;
-  /** By how much the clock of a new process is wrong, in milliseconds. */
-  clockErrorMs(): number;
 }
 
 interface Seat<Occupant> {
@@ -97,7 +95,7 @@ export class Server {
 
   private newProcess(seat: Seat<{ process: Process }>, startAgain: () => void): Process {
     const { world } = this.site;
-    const process = new Process(world, `${seat.name}#${++this.started}`, this.site.clockErrorMs());
+    const process = new Process(world, `${seat.name}#${++this.started}`);
     process.onDeath(() => {
       const delay = this.random.magnitude(RESTART_MS.from, RESTART_MS.to);
       world.after(delay * 1000, () => {

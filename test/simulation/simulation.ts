@@ -37,31 +37,23 @@ export interface Outcome {
   faults: Record<string, number>;
 }
 
-/** What a planted bug may put in the place of a part of the world. */
-export interface Parts {
-  database(): MemoryDatabase;
-  clockErrorMs(world: World): number;
-}
-const SOUND: Parts = { database: () => new MemoryDatabase(), clockErrorMs: () => 0 };
-
-export async function simulate(seed: number, parts: Parts = SOUND): Promise<Outcome> {
+/** @param database a planted bug may put another in its place */
+export async function simulate(seed: number, database = new MemoryDatabase()): Promise<Outcome> {
   const world = new World(seed);
   const heard = hear(world);
   try {
-    return await run(world, parts);
+    return await run(world, database);
   } finally {
     heard();
   }
 }
 
-async function run(world: World, parts: Parts): Promise<Outcome> {
+async function run(world: World, database: MemoryDatabase): Promise<Outcome> {
   const plan = world.random.fork('plan');
   const books = new Books(world);
-  const database = parts.database();
   const postgres = new Postgres(world, database, books);
   const network = new Network(world);
-  const clockErrorMs = (): number => parts.clockErrorMs(world);
-  const site: Site = { world, network, postgres, books, clockErrorMs };
+  const site: Site = { world, network, postgres, books };
   const partitions = plan.pick([1, 2, 5, 8, 16]);
   const faults = new Faults(site, partitions);
   const answers = new Answers(world, books);
@@ -77,7 +69,7 @@ async function run(world: World, parts: Parts): Promise<Outcome> {
   };
   const clients = Array.from({ length: plan.between(2, 12) }, (_, i) => {
     const name = `client${i}`;
-    return new Client(world, name, world.random.fork(name), answers, fronts, counts);
+    return new Client(world, name, world.random.fork(name), answers, books, fronts, counts);
   });
   const loadMs = Math.round(plan.magnitude(LOAD_MS.from, LOAD_MS.to));
   const rest = new Rest(site, database, faults, clients, shop);
