@@ -213,7 +213,7 @@ export const BUGS: Bug[] = [
     plant: () =>
       replace(PartitionState.prototype, 'release', (original) => {
         return function (
-          this: PartitionState & { giveUp: Method },
+          this: Pick<PartitionState, 'holds' | 'snapshot'> & { giveUp: Method },
           ...args: [unknown, number, { outcome: string }]
         ) {
           original.apply(this, args);
@@ -240,12 +240,7 @@ export const BUGS: Bug[] = [
     seed: 1,
     plant: () =>
       replace(Peers.prototype, 'settle', () => {
-        return function (
-          this: Peers & { tell: Method },
-          participants: number[],
-          id: string,
-          decision: unknown,
-        ) {
+        return function (this: { tell: Method }, participants: number[], id: string, decision: unknown) {
           return Promise.race(participants.map((partition) => this.tell(partition, id, decision)));
         };
       }),

@@ -44,6 +44,8 @@ export class Faults {
   readonly counts: Partial<Record<FaultKind, number>> = {};
   private readonly random: Random;
   private readonly stopped = new Set<Process>();
+  /** What may be interrupted yet. */
+  private readonly targets = new Set<Process>();
   private over = false;
   private generation = 0;
   private servers: Server[];
@@ -86,8 +88,7 @@ export class Faults {
   heal(): void {
     const { postgres, network } = this.site;
     this.over = true;
-    for (const server of this.servers)
-      for (const { process } of [...server.liveWorkers, ...server.liveFronts]) process.spare();
+    for (const process of this.targets) process.spare();
     for (const process of this.stopped) process.continue();
     if (!postgres.up) postgres.start();
     postgres.stalledUntil = 0;
@@ -165,16 +166,22 @@ export class Faults {
 
   /** Now, or in the middle of what it will do next. */
   private kill(process: Process | undefined): void {
-    if (this.random.chance(0.3)) process?.kill();
-    else process?.before(this.random.between(1, EFFECTS_MOST), () => process.kill());
+    if (process === undefined) return;
+    if (this.random.chance(0.3)) process.kill();
+    else this.interrupt(process, () => process.kill());
   }
 
   private killAll(server: Server): void {
     for (const { process } of [...server.liveWorkers, ...server.liveFronts]) process.kill();
   }
 
+  private interrupt(process: Process, run: () => void): void {
+    this.targets.add(process);
+    process.before(this.random.between(1, EFFECTS_MOST), run);
+  }
+
   private stop(process: Process, ms = STOPPED): void {
-    process.before(this.random.between(1, EFFECTS_MOST), () => {
+    this.interrupt(process, () => {
       process.stop();
       this.stopped.add(process);
       this.later(ms, () => {

@@ -109,6 +109,9 @@ export interface RowHistory {
   states: RowState[];
 }
 
+export function statusOf(row: RowHistory | undefined): StoredStatus | undefined {
+  return row?.states.at(-1)?.status;
+}
 export function isOpen(row: RowHistory | undefined): boolean {
-  return row?.states.at(-1)!.status === 'held';
+  return statusOf(row) === 'held';
 }

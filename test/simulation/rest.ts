@@ -8,7 +8,7 @@ import { insist } from './books.ts';
 import { type Level, requestOf } from './calls.ts';
 import type { Client } from './client.ts';
 import type { Faults } from './faults.ts';
-import { isOpen } from './histories.ts';
+import { isOpen, statusOf } from './histories.ts';
 import type { Site } from './server.ts';
 import type { Shop } from './workload.ts';
 
@@ -82,8 +82,7 @@ export class Rest {
       const home = books.rows.get(`${row.home}/${row.id}`);
       insist(
         isOpen(home),
-        () =>
-          `I6: ${row.id} is held at ${row.partition}, and ${home?.states.at(-1)!.status ?? 'unknown'} at its home ${row.home}`,
+        () => `I6: ${row.id} is held at ${row.partition}, and ${statusOf(home)} at its home ${row.home}`,
       );
     }
   }
