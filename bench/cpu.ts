@@ -4,6 +4,7 @@
  * a second, which is a few per mille of a run.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { sum } from './numbers.ts';
 
 const TICKS_PER_SECOND = 100;
 
@@ -45,6 +46,16 @@ export function cpuBetween(before: Cpu | undefined, after: Cpu | undefined): Cpu
   return Object.fromEntries(Object.entries(after).map(([part, seconds]) => [part, seconds - before[part]]));
 }
 
+/** Of the server itself, its database included. */
+export function serverCpu({ machine: _, idle: __, generator: ___, ...parts }: Cpu): number {
+  return sum(Object.values(parts));
+}
+
+/** What the machine did besides the parts that are known. */
+export function othersOf({ machine, idle: _, ...parts }: Cpu): number {
+  return Math.max(0, machine - sum(Object.values(parts)));
+}
+
 /** proc_pid_stat(5), counted from the end of the command's name, which may hold anything. */
 function secondsOf(pid: number): { parent: number; own: number; ofEndedChildren: number } {
   let stat: string;
@@ -69,8 +80,4 @@ function isSession(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-function sum(numbers: number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

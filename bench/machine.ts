@@ -16,6 +16,8 @@ export interface Circumstances {
 
 const SYNCS = 101;
 const PAGE_BYTES = 8192;
+/** What a figure depends on; the results themselves change with each run. */
+const MEASURED = ['src', 'bench', 'bun.lock', ':!bench/results.*'];
 
 /** @param folder on the disk that the database uses */
 export function circumstances(folder: string): Circumstances {
@@ -23,7 +25,7 @@ export function circumstances(folder: string): Circumstances {
   return {
     date: new Date().toISOString(),
     commit: git('rev-parse', '--short=12', 'HEAD') || 'unknown',
-    modified: git('status', '--porcelain', '--untracked-files=no', '--', 'src', 'bench', 'bun.lock') !== '',
+    modified: git('status', '--porcelain', '--untracked-files=no', '--', ...MEASURED) !== '',
     machine: {
       cpu: models[0].model,
       cores: models.length,
@@ -50,6 +52,9 @@ function measureFsync(file: string): number {
 }
 
 function git(...args: string[]): string {
-  const { stdout, success } = Bun.spawnSync(['git', ...args], { cwd: import.meta.dir, stderr: 'ignore' });
+  const { stdout, success } = Bun.spawnSync(['git', ...args], {
+    cwd: join(import.meta.dir, '..'),
+    stderr: 'ignore',
+  });
   return success ? stdout.toString().trim() : '';
 }

@@ -1,224 +1,169 @@
 /**
- * One session of measuring. Everything is started once and stays warm; only one server is loaded at a
- * time, in turn within each round, so that what the machine does meanwhile falls on all of them.
+ * One session of measuring. What a workload needs is started when it first asks for it, and then stays warm;
+ * only one server is loaded at a time, so that what the machine does meanwhile falls on all of them.
  *
- *   generator ──HTTP──▶ ceiling
- *             ──HTTP──▶ rival ────────────────┐
+ *   generator ──HTTP──▶ no-op
+ *             ──HTTP──▶ rivals ───────────────┐
  *             ──HTTP──▶ Holdfast: front ▶ worker ▶ Postgres
- *
- * After each workload the books of both that keep books must balance.
  */
-import { type Books, type Grants, imbalances } from './books.ts';
-import type { Parts } from './cpu.ts';
-import { Holdfast } from './holdfast.ts';
+import type postgres from 'postgres';
+import { type Big, startBig } from './big.ts';
+import { Generator, type Measured, type Tool } from './generators/generator.ts';
+import { Holdfast, PLENTY } from './holdfast.ts';
+import { allOf, HOT, LOADS, type Load, MANY, STORM } from './load.ts';
+import type { Options } from './options.ts';
 import type { Progress } from './progress.ts';
-import type { Result } from './results.ts';
-import { RivalDatabase } from './rival-database.ts';
-import { Generator, type Measured, summarize } from './runner.ts';
-import { type Service, startService } from './service.ts';
-import { type Statement, statementsDuring } from './statements.ts';
-import type { WorkloadName } from './workloads.ts';
+import { RedisServer } from './rivals/redis-server.ts';
+import { SqlDatabase } from './rivals/sql-database.ts';
+import { SERVERS, type Server, type ServerKind, type ServerName } from './servers.ts';
+import type { Service } from './service.ts';
 
-export interface Options {
-  workloads: WorkloadName[];
-  connections: number[];
-  rounds: number;
-  seconds: number;
-}
-
-export interface WorkloadResults {
-  results: Result[];
-  /** A sentence for each figure that does not balance. */
-  faults: string[];
-}
-
-interface Target {
-  url: string;
-  processes: Parts['processes'];
-  /** What was granted since the books were opened. */
-  grants: Grants;
-}
-
-const POOLS = [4, 16, 32];
-/** At most; none of these takes longer than a run. */
-const POOL_SECONDS = 1;
-const WARM_SECONDS = 2;
-const STATEMENT_SECONDS = 1;
-const STATEMENT_CONNECTIONS = 64;
 /** What a run takes beyond its seconds: drawing and building requests, waiting for the last answers. */
-const AROUND_A_RUN_SECONDS = 0.6;
-export const SETUP_SECONDS = 6;
-
-/** How long it will take, for the progress bar. */
-export function plannedSeconds({ workloads, connections, rounds, seconds }: Options): number {
-  const runs = 3 * rounds * (seconds + AROUND_A_RUN_SECONDS);
-  const pools = POOLS.length * (Math.min(POOL_SECONDS, seconds) + AROUND_A_RUN_SECONDS);
-  const warm = 2 * (Math.min(WARM_SECONDS, seconds) + AROUND_A_RUN_SECONDS);
-  const statements = Math.min(STATEMENT_SECONDS, seconds) + AROUND_A_RUN_SECONDS;
-  return SETUP_SECONDS + warm + workloads.length * connections.length * (runs + pools) + statements;
-}
+export const AROUND_A_RUN_SECONDS = 0.4;
+/** At most; none of these takes longer than a run. */
+export const SHORT_SECONDS = 0.6;
+export const START_SECONDS = 8;
+const WARM_CONNECTIONS = 64;
+const SKUS = [...allOf(MANY), ...allOf(HOT), ...allOf(STORM)];
 
 export class Session implements AsyncDisposable {
-  private readonly started = new AsyncDisposableStack();
-  private starting: Promise<void> | undefined;
-  private generator!: Generator;
-  private server!: Holdfast;
-  private rivalDatabase!: RivalDatabase;
-  private holdfast!: Target;
-  private ceiling!: Target;
-  /** By the size of the pool. */
-  private rivals!: Map<number, Target>;
+  /** By what it is; also what is still being started. */
+  private readonly things = new Map<string, Promise<unknown>>();
+  /** How to end what has been started, first things first. */
+  private readonly endings: (() => PromiseLike<void>)[] = [];
   private seed = 1;
+  /** Reservations a second that Holdfast takes at most, once that has been measured. */
+  peak: number | undefined;
+  /** What could not be measured, and why. */
+  readonly skipped = new Set<string>();
 
   constructor(
-    private readonly options: Options,
+    readonly options: Options,
     private readonly progress: Progress,
   ) {}
 
-  start(): Promise<void> {
-    this.starting = this.startAll();
-    return this.starting;
+  /** Says what is being done, and how long it will take. */
+  step(what: string, seconds: number): void {
+    this.progress.begin(what, seconds);
   }
 
-  private async startAll(): Promise<void> {
-    const { started, progress } = this;
-    progress.begin('starting servers and loading stock', SETUP_SECONDS);
-    this.server = started.use(await Holdfast.start());
-    const { fronts, workers } = this.server.pids();
-    this.holdfast = target(this.server.url, { front: fronts, worker: workers });
-    await this.server.loadStock();
-    const { socketFolder, user } = this.server.database();
-    this.rivalDatabase = started.use(await RivalDatabase.create(socketFolder, user));
-    this.rivals = new Map();
-    for (const pool of POOLS) {
-      const spec = JSON.stringify({ ...this.rivalDatabase.connection, pool });
-      this.rivals.set(pool, ofService(started.use(await startService('rival.ts', { RIVAL: spec }))));
-    }
-    this.ceiling = ofService(started.use(await startService('ceiling.ts')));
-    this.generator = started.use(new Generator());
-  }
-
-  async warmUp(): Promise<void> {
-    const [connections] = this.options.connections;
-    const [workload] = this.options.workloads;
-    const seconds = Math.min(WARM_SECONDS, this.options.seconds);
-    for (const target of [this.ceiling, this.holdfast])
-      await this.run(target, workload, connections, seconds, 'warming up');
-  }
-
-  get dataFolder(): string {
-    return this.server.dataFolder;
-  }
-
-  /** All connections of one workload. */
-  async measure(workload: WorkloadName): Promise<WorkloadResults> {
-    const opened = await this.openBooks();
-    const results: Result[] = [];
-    for (const connections of this.options.connections)
-      results.push(await this.measureAt(workload, connections));
-    return { results, faults: await this.closeBooks(opened) };
-  }
-
-  async statements(): Promise<Statement[]> {
-    const { socketFolder, user } = this.server.database();
-    const seconds = Math.min(STATEMENT_SECONDS, this.options.seconds);
-    return await statementsDuring(socketFolder, user, async () => {
-      await this.run(this.holdfast, 'uniform', STATEMENT_CONNECTIONS, seconds, 'which statements run');
+  holdfast(): Promise<Holdfast> {
+    return this.once('holdfast', async () => {
+      this.step('starting Holdfast and loading stock', START_SECONDS);
+      const holdfast = await Holdfast.start('Holdfast', SKUS);
+      await holdfast.loadStock(SKUS);
+      return holdfast;
     });
   }
 
-  private async measureAt(workload: WorkloadName, connections: number): Promise<Result> {
-    const { rounds, seconds } = this.options;
-    const where = `${workload}, ${connections} connections`;
-    const pools = await this.tryPools(workload, connections, where);
-    const pool = Number(Object.keys(pools).toSorted((a, b) => pools[b] - pools[a])[0]);
-    const shots = { ceiling: [] as Measured[], rival: [] as Measured[], holdfast: [] as Measured[] };
-    const targets = { ceiling: this.ceiling, rival: this.rivals.get(pool)!, holdfast: this.holdfast };
-    for (let round = 1; round <= rounds; round++) {
-      for (const name of ['ceiling', 'rival', 'holdfast'] as const) {
-        const step = `${where}, round ${round} of ${rounds}: ${name}`;
-        shots[name].push(await this.run(targets[name], workload, connections, seconds, step));
-      }
-    }
-    return {
-      workload,
-      connections,
-      seconds,
-      ceiling: summarize(shots.ceiling),
-      holdfast: summarize(shots.holdfast),
-      rival: summarize(shots.rival),
-      pool,
-      pools,
-    };
+  /** Another Holdfast, with nothing in it. */
+  another(name: string, skus: string[]): Promise<Holdfast> {
+    return this.once(name, () => {
+      this.step(`starting a Holdfast for ${name}`, START_SECONDS);
+      return Holdfast.start(`Holdfast for ${name}`, skus);
+    });
   }
 
-  /** @returns requests per second by the size of the pool */
-  private async tryPools(
-    workload: WorkloadName,
-    connections: number,
-    where: string,
-  ): Promise<Record<string, number>> {
-    const poolSeconds = Math.min(POOL_SECONDS, this.options.seconds);
-    const rates: Record<string, number> = {};
-    for (const [pool, rival] of this.rivals) {
-      const step = `${where}: rival with a pool of ${pool}`;
-      const { answers, seconds } = await this.run(rival, workload, connections, poolSeconds, step);
-      rates[pool] = Math.round(answers / seconds);
-    }
-    return rates;
+  big(): Promise<Big> {
+    return this.once('large stock', () => startBig(this));
   }
 
-  private async run(
-    target: Target,
-    workload: WorkloadName,
+  /** One connection to the database of the Holdfast under test. */
+  sql(): Promise<postgres.Sql> {
+    return this.once('sql', async () => {
+      const sql = (await this.holdfast()).connect();
+      return Object.assign(sql, { [Symbol.asyncDispose]: () => sql.end({ timeout: 1 }) });
+    });
+  }
+
+  sqlDatabase(): Promise<SqlDatabase> {
+    return this.once('rivals', async () => {
+      const { socketFolder, user } = (await this.holdfast()).database();
+      return await SqlDatabase.create(socketFolder, user, SKUS, PLENTY);
+    });
+  }
+
+  redis(fsync: 'always' | 'everysec'): Promise<RedisServer> {
+    return this.once(`redis ${fsync}`, () => RedisServer.start(fsync, SKUS, PLENTY));
+  }
+
+  /** A process beside Holdfast. */
+  service(name: string, start: () => Promise<Service>): Promise<Service> {
+    return this.once(`service ${name}`, start);
+  }
+
+  /** @returns undefined where this machine lacks what it needs, which is then said at the end */
+  async server(name: ServerName): Promise<Server | undefined> {
+    const { absent, start }: ServerKind = SERVERS[name];
+    const reason = absent?.();
+    if (reason !== undefined) {
+      this.skipped.add(`${name}: ${reason}`);
+      return undefined;
+    }
+    return await this.once(`server ${name}`, async () => {
+      const server = await start(this);
+      const [first] = server.settings ?? [];
+      if (first !== undefined) await server.set!(first);
+      await this.run(server, LOADS.uniform, WARM_CONNECTIONS, `${name}: warming up`, { seconds: this.short });
+      const seconds = this.short;
+      if (name !== 'no-op')
+        await this.run(server, LOADS.uniform, WARM_CONNECTIONS, `${name}: warming up`, { seconds });
+      return server;
+    });
+  }
+
+  /** One run of a load on a server. */
+  async run(
+    { url, parts }: Server,
+    load: Load,
     connections: number,
-    seconds: number,
     step: string,
+    {
+      seconds = this.options.seconds,
+      tool = 'autocannon' as Tool,
+      rate = undefined as number | undefined,
+    } = {},
   ): Promise<Measured> {
-    this.progress.begin(step, seconds + AROUND_A_RUN_SECONDS);
-    const job = { url: target.url, workload, connections, seconds, seed: this.seed++ };
-    const parts = { processes: target.processes, postmaster: this.server.pids().postgres };
-    const shot = await this.generator.run(job, parts);
-    target.grants.granted += shot.granted;
-    target.grants.lost += shot.lost;
-    return shot;
+    const generator = await this.once('generator', async () => new Generator());
+    this.step(step, seconds + AROUND_A_RUN_SECONDS);
+    const job = { url, load, connections, seconds, seed: this.seed++, rate };
+    return await generator.run(job, parts, tool);
   }
 
-  private async openBooks(): Promise<{ holdfast: Books; rival: Books }> {
-    for (const { grants } of [this.holdfast, ...this.rivals.values()]) {
-      grants.granted = 0;
-      grants.lost = 0;
+  /** Of a run that only finds something out. */
+  get short(): number {
+    return Math.min(SHORT_SECONDS, this.options.seconds);
+  }
+
+  /** Whether the Holdfast that most workloads share was needed. */
+  get hasHoldfast(): boolean {
+    return this.things.has('holdfast');
+  }
+
+  private once<T extends object>(what: string, start: () => Promise<T>): Promise<T> {
+    let thing = this.things.get(what) as Promise<T> | undefined;
+    if (thing === undefined) {
+      thing = start();
+      this.things.set(what, thing);
+      thing.then(
+        (started) => {
+          if (Symbol.asyncDispose in started)
+            this.endings.push(() => (started as unknown as AsyncDisposable)[Symbol.asyncDispose]());
+        },
+        () => {},
+      );
     }
-    return { holdfast: await this.server.books(), rival: await this.rivalDatabase.books() };
-  }
-
-  private async closeBooks(opened: { holdfast: Books; rival: Books }): Promise<string[]> {
-    const rivals = [...this.rivals.values()].map(({ grants }) => grants);
-    const ofRivals = {
-      granted: rivals.reduce((sum, { granted }) => sum + granted, 0),
-      lost: rivals.reduce((sum, { lost }) => sum + lost, 0),
-    };
-    return [
-      ...imbalances(opened.holdfast, await this.server.books(), this.holdfast.grants).map(named('holdfast')),
-      ...imbalances(opened.rival, await this.rivalDatabase.books(), ofRivals).map(named('rival')),
-    ];
+    return thing;
   }
 
   /** Ends whatever has been started. What is being started is waited for, or it would stay behind. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.starting?.catch(() => {});
-    await this.started.disposeAsync();
+    await this.endAll();
+    await Promise.allSettled(this.things.values());
+    await this.endAll();
   }
-}
 
-function target(url: string, processes: Parts['processes']): Target {
-  return { url, processes, grants: { granted: 0, lost: 0 } };
-}
-
-function ofService({ url, pid }: Service): Target {
-  return target(url, { server: [pid] });
-}
-
-function named(name: string): (fault: string) => string {
-  return (fault) => `${name}: ${fault}`;
+  private async endAll(): Promise<void> {
+    for (let end = this.endings.pop(); end !== undefined; end = this.endings.pop()) await end();
+  }
 }

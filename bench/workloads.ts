@@ -1,49 +1,95 @@
-/**
- * What is asked of the servers: one reservation of one line a request, from stock that never runs out.
- * Bodies are drawn from a seed before the clock starts, so that drawing them costs the run nothing.
- */
-import { seededRandom, zipf } from '../examples/random.ts';
-
-export const LOCATION = 'main';
-export const ON_HAND = 2_000_000_000;
-/** Longer than any run, so that nothing expires while the books are open. */
-const EXPIRES_IN_SECONDS = 86_400;
-
-const MANY = Array.from({ length: 10_000 }, (_, index) => `SKU-${String(index).padStart(5, '0')}`);
-const HOT = ['SKU-HOT'];
+/** The workloads, in the order in which they are measured: most are comparisons, and no more than data. */
+import { type Comparison, compare, type Measurement, secondsToCompare } from './compare.ts';
+import { batch } from './experiments/batch.ts';
+import { expiry } from './experiments/expiry.ts';
+import { growth } from './experiments/growth.ts';
+import { importing } from './experiments/import.ts';
+import { latency } from './experiments/latency.ts';
+import { memory } from './experiments/memory.ts';
+import { recovery } from './experiments/recovery.ts';
+import { LOADS, type Load } from './load.ts';
+import type { Options } from './options.ts';
+import type { ServerName } from './servers.ts';
+import type { Session } from './session.ts';
 
 export interface Workload {
   title: string;
-  skus: string[];
-  /** @returns draws of indexes into `skus` */
-  draws(random: () => number): () => number;
+  /** How long it will take, for the progress bar. */
+  seconds(options: Options): number;
+  measure(session: Session, name: string): Promise<Measurement>;
 }
 
-export const WORKLOADS = {
-  uniform: {
-    title: '10,000 SKUs, all alike',
-    skus: MANY,
-    draws: (random) => () => Math.floor(random() * MANY.length),
-  },
-  zipf: {
-    title: '10,000 SKUs, Zipf with exponent 1',
-    skus: MANY,
-    draws: (random) => zipf(MANY.length, random),
-  },
-  hot: { title: 'one SKU', skus: HOT, draws: () => () => 0 },
-} satisfies Record<string, Workload>;
-export type WorkloadName = keyof typeof WORKLOADS;
+/** Every way to hold one line that there is. */
+const RIVALS: ServerName[] = [
+  'transaction',
+  'for update',
+  'statement',
+  'batcher',
+  'redis always',
+  'redis everysec',
+];
 
-export const ALL_SKUS = [...MANY, ...HOT];
+export const WORKLOADS: Record<string, Workload> = {
+  uniform: comparison('10,000 SKUs, all alike', againstAll(LOADS.uniform)),
+  zipf: comparison('10,000 SKUs, Zipf with exponent 1', {
+    entries: [
+      { server: 'no-op', load: LOADS.zipf },
+      { server: 'holdfast', load: LOADS.zipf },
+    ],
+  }),
+  hot: comparison('one SKU', againstAll(LOADS.hot)),
+  sale: comparison('hold, then confirm (a sale) or cancel: two requests', {
+    entries: [
+      { server: 'holdfast', load: LOADS.uniform, what: 'hold' },
+      { server: 'holdfast', load: LOADS.sale, what: 'hold + confirm' },
+      { server: 'holdfast', load: LOADS.cancelled, what: 'hold + cancel' },
+      { server: 'transaction', load: LOADS.sale, what: 'hold + confirm' },
+      { server: 'statement', load: LOADS.sale, what: 'hold + confirm' },
+    ],
+  }),
+  multi: comparison('3 lines of 3 partitions, beside 1 line', {
+    entries: [
+      { server: 'holdfast', load: LOADS.uniform, what: '1 line' },
+      { server: 'holdfast', load: LOADS.multi, what: '3 lines' },
+      { server: 'transaction', load: LOADS.multi, what: '3 lines' },
+    ],
+  }),
+  'sold-out': comparison('one SKU with 1,000 units, and demand far beyond: refusals', {
+    stock: 1000,
+    entries: [
+      { server: 'no-op', load: LOADS.storm },
+      { server: 'holdfast', load: LOADS.storm },
+    ],
+  }),
+  reads: comparison('GET of a SKU', {
+    entries: [
+      { server: 'no-op', load: LOADS.read },
+      { server: 'holdfast', load: LOADS.read },
+    ],
+  }),
+  batch,
+  latency,
+  expiry,
+  import: importing,
+  recovery,
+  memory,
+  growth,
+};
 
-/** Bodies of POST /v1/reservations. */
-export function bodies(name: WorkloadName, count: number, seed: number): string[] {
-  const workload: Workload = WORKLOADS[name];
-  const draw = workload.draws(seededRandom(seed));
-  return Array.from({ length: count }, () =>
-    JSON.stringify({
-      lines: [{ sku: workload.skus[draw()], quantity: 1, location: LOCATION }],
-      expiresInSeconds: EXPIRES_IN_SECONDS,
-    }),
-  );
+function comparison(title: string, what: Comparison): Workload {
+  return {
+    title,
+    seconds: (options) => secondsToCompare(what, options),
+    measure: (session, name) => compare(session, name, what),
+  };
+}
+
+function againstAll(load: Load): Comparison {
+  return {
+    entries: [
+      { server: 'no-op', load, always: true },
+      ...RIVALS.map((server) => ({ server, load })),
+      { server: 'holdfast', load, always: true },
+    ],
+  };
 }

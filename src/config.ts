@@ -3,7 +3,7 @@
  * with one line that names the setting, the value and what is allowed; an empty value counts as unset.
  */
 import { availableParallelism } from 'node:os';
-import { PARTITIONS_DEFAULT, PARTITIONS_MAX } from './limits.ts';
+import { KEY_HOURS_DEFAULT, PARTITIONS_DEFAULT, PARTITIONS_MAX } from './limits.ts';
 
 export interface Settings {
   port: number;
@@ -13,6 +13,9 @@ export interface Settings {
   fronts: number;
   workers: number;
   partitions: number;
+  /** undefined: for ever */
+  retentionDays: number | undefined;
+  keyHours: number;
 }
 
 export interface Setting<T> {
@@ -33,6 +36,8 @@ export class WrongSetting extends Error {}
 const FRONTS_MAX = 64;
 const WORKERS_MAX = 64;
 const PORT_MAX = 65_535;
+const RETENTION_DAYS_MAX = 36_500;
+const KEY_HOURS_MAX = 8760;
 
 /**
  * Half of the cores to fronts, where HTTP is parsed, a quarter to workers; Postgres gets the rest.
@@ -95,6 +100,21 @@ export const SETTINGS: { [Name in keyof Settings]: Setting<Settings[Name]> } = {
     allowed: `a whole number from 1 to ${PARTITIONS_MAX}`,
     read: wholeNumber(1, PARTITIONS_MAX),
   },
+  retentionDays: {
+    variable: 'HOLDFAST_RETENTION_DAYS',
+    fallback: undefined,
+    fallbackText: 'none: everything is kept',
+    meaning: 'days after which ledger entries and closed reservations are deleted',
+    allowed: `a whole number from 1 to ${RETENTION_DAYS_MAX}`,
+    read: wholeNumber(1, RETENTION_DAYS_MAX),
+  },
+  keyHours: {
+    variable: 'HOLDFAST_KEY_HOURS',
+    fallback: KEY_HOURS_DEFAULT,
+    meaning: 'hours for which an Idempotency-Key is remembered',
+    allowed: `a whole number from 1 to ${KEY_HOURS_MAX}`,
+    read: wholeNumber(1, KEY_HOURS_MAX),
+  },
 };
 
 /** @throws WrongSetting */
@@ -107,6 +127,8 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     fronts: read(SETTINGS.fronts, env),
     workers: read(SETTINGS.workers, env),
     partitions: read(SETTINGS.partitions, env),
+    retentionDays: read(SETTINGS.retentionDays, env),
+    keyHours: read(SETTINGS.keyHours, env),
   };
   const lastPort = settings.port + settings.fronts - 1;
   if (lastPort > PORT_MAX) {
@@ -164,7 +186,7 @@ export function settingsHelp(): string {
   return Object.values(SETTINGS)
     .map(({ variable, fallback, fallbackText, meaning, allowed }) => {
       const standard = fallbackText === undefined ? String(fallback) : fallbackText;
-      return `  ${variable.padEnd(20)} ${meaning}\n${' '.repeat(23)}default: ${standard}; allowed: ${allowed}`;
+      return `  ${variable.padEnd(23)} ${meaning}\n${' '.repeat(26)}default: ${standard}; allowed: ${allowed}`;
     })
     .join('\n');
 }

@@ -26,9 +26,35 @@ export const EXPIRES_IN_SECONDS_MAX = 2_592_000;
 /** Locations that a request may name for sourcing. */
 export const SOURCING_LOCATIONS_MAX = 100;
 
+/** Reservations on one page of a search. */
+export const RESERVATIONS_PER_PAGE_DEFAULT = 20;
+export const RESERVATIONS_PER_PAGE_MAX = 100;
+/** Allocations on one page of a search: a page with more of them ends earlier, but has one reservation at least. */
+export const ALLOCATIONS_PER_PAGE_MAX = 20_000;
+/** Entries on one page of a ledger. */
+export const ENTRIES_PER_PAGE_DEFAULT = 100;
+export const ENTRIES_PER_PAGE_MAX = 1000;
+
 export const BODY_BYTES_MAX = 1024 * 1024;
 /** Wrong fields that one answer names; a body with more of them is told about the first. */
 export const FAULTS_MAX = 100;
+
+/** UTF-8 bytes of a caller's idempotency key. */
+export const IDEMPOTENCY_KEY_BYTES_MAX = 255;
+/** Imports, exports and batches that one front serves at once; each holds as much as the bounds below allow. */
+export const BULK_CALLS_MAX = 16;
+/** Reservations in one batch, and bytes of its body. */
+export const BATCH_RESERVATIONS_MAX = 10_000;
+export const BATCH_BODY_BYTES_MAX = 16 * 1024 * 1024;
+/**
+ * Lines of reservations that all batches of a front have on their way at once: enough to fill commits,
+ * and few enough that others find room in the links and mailboxes that they go through.
+ */
+export const BATCH_LINES_IN_FLIGHT_MAX = 4096;
+/** Bytes of a line of an import. A file of any size may have any number of them. */
+export const IMPORT_LINE_BYTES_MAX = 4096;
+/** Rows of one import that a front has read and that are not committed; then it stops reading. */
+export const IMPORT_ROWS_HELD_MAX = 32_768;
 
 /** One frame between a front and a worker. A reservation whose every line is split over all levels of its SKU must fit. */
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024;
@@ -44,10 +70,25 @@ export const BATCH_COMMANDS_MAX = 1024;
 /** Commits on their way at once on one lane: one that Postgres executes, one behind it in the socket. */
 export const COMMITS_IN_FLIGHT_MAX = 2;
 
+/** Rows of an import in one message to a worker, who decides them in one go: nobody else is served meanwhile. */
+export const IMPORT_ROWS_PER_MESSAGE_MAX = 256;
+/** Levels in one answer of an export. */
+export const EXPORT_LEVELS_PER_PAGE = 1000;
+
+/**
+ * Rows of one import that are on their way to one worker: a batch to decide, behind those that are being
+ * committed. More would not be faster, and a reservation would have to wait behind it.
+ */
+export const IMPORT_ROWS_IN_FLIGHT_MAX = BATCH_COMMANDS_MAX * (COMMITS_IN_FLIGHT_MAX + 1);
+
 /** Connections that a worker commits over; a partition always uses the same one. */
 export const COMMIT_LANES = 1;
 /** Connections of a worker for reads, none of which a commit waits for. */
 export const READS_AT_ONCE = 2;
+/** Connections of a worker for searches, which may be slow: neither a commit nor another read waits for one. */
+export const SEARCHES_AT_ONCE = 2;
+/** Searches that a worker keeps waiting for one of these connections. */
+export const SEARCHES_WAITING_MAX = 64;
 
 /** How long a request may take before its caller is told that the outcome is unknown. */
 export const REQUEST_DEADLINE_MS = 10_000;
@@ -55,8 +96,14 @@ export const REQUEST_DEADLINE_MS = 10_000;
 export const COMMIT_ANSWER_MS = 12_000;
 /** How long a commit waits in Postgres behind another that has its rows. */
 export const LOCK_WAIT_MS = 5000;
+/** How long Postgres looks for what a search asks before it gives up. */
+export const SEARCH_STATEMENT_MS = 3000;
+/** How long a search may take, with all its statements, before its connection is taken for lost. */
+export const SEARCH_ANSWER_MS = 8000;
 /** How long a request's body may take to arrive. */
 export const BODY_DEADLINE_MS = 10_000;
+/** How long an import or export asks a partition again that does not answer, before it gives up on it. */
+export const BULK_RETRY_MS = 30_000;
 /** How often a front looks for what ran out of time: the most by which it gives up too late. */
 export const SWEEP_MS = 100;
 /** How long a front waits for participants to let go of what will never be, before it answers. */
@@ -72,16 +119,33 @@ export const IDLE_CONNECTION_SECONDS = 65;
 export const ASK_HOME_AFTER_MS = 15_000;
 /** How long a home remembers that a reservation never happened. */
 export const TOMBSTONE_MS = 60_000;
+/** Allocations that can be taken again after their reservation has expired. */
+export const REHOLD_ALLOCATIONS_MAX = 10_000;
+/** How long an Idempotency-Key stays claimed by a front that does not release it: longer than any request takes. */
+export const CLAIM_MS = 30_000;
+/** Idempotency-Keys that a partition remembers; beyond it, requests with new keys are refused. */
+export const KEYS_PER_PARTITION_MAX = 4_194_304;
 /** How long units are held that are to be sold at once: longer than a request may take. */
 export const REHOLD_MS = 60_000;
-/** How long an Idempotency-Key is remembered. */
-export const KEY_MEMORY_MS = 24 * 3_600_000;
+/** How long an Idempotency-Key is remembered, unless HOLDFAST_KEY_HOURS says otherwise. */
+export const KEY_HOURS_DEFAULT = 24;
 /** Keys of a partition that are looked at in a tick of the wheel, to forget the old ones. */
 export const KEYS_SWEPT_AT_ONCE = 64;
 /** Characters of an Idempotency-Key. */
 export const KEY_CHARACTERS_MAX = 255;
 /** Resolution of the expiry wheel. */
 export const WHEEL_TICK_MS = 64;
+/** How long a home's word that a reservation never happened stays in the database, where memory no longer has it. */
+export const NEVER_KEPT_MS = 3_600_000;
+/** How much longer than it is remembered a key stays in the database: memory lets go of keys in its own time. */
+export const KEYS_LINGER_MS = 3_600_000;
+/** Rows that one statement deletes because they are old; small, so that no commit waits for its disk or its locks. */
+export const PRUNE_ROWS_MAX = 1000;
+/** How long a worker waits after each such statement, and after it has been through all of its partitions. */
+export const PRUNE_PAUSE_MS = 25;
+export const PRUNE_EVERY_MS = 60_000;
+/** How long after a decision a participant may still not have heard of it before `verify` mentions it. */
+export const VERIFY_GRACE_MS = 60_000;
 
 function relate(holds: boolean, relation: string): void {
   if (!holds) throw new Error(`limits.ts: ${relation}`);
@@ -94,13 +158,53 @@ relate(
   LINES_MAX * (LEVELS_PER_SKU_MAX + 2) * (KEY_BYTES_MAX + 16) < FRAME_BYTES_MAX,
   'a reservation split over all levels of its SKUs fits a frame',
 );
+relate(
+  ALLOCATIONS_PER_PAGE_MAX * (KEY_BYTES_MAX + 8) +
+    RESERVATIONS_PER_PAGE_MAX * (REFERENCE_BYTES_MAX + 128 + LINES_MAX * (KEY_BYTES_MAX + 16)) <
+    FRAME_BYTES_MAX,
+  'a page of several reservations fits a frame',
+);
+relate(
+  ENTRIES_PER_PAGE_MAX * (KEY_BYTES_MAX + REASON_BYTES_MAX + REFERENCE_BYTES_MAX + 128) +
+    LEVELS_PER_SKU_MAX * 8 <
+    FRAME_BYTES_MAX,
+  'a page of a ledger fits a frame',
+);
 relate(BATCH_COMMANDS_MAX <= MAILBOX_COMMANDS_MAX, 'a mailbox can fill a batch');
+relate(IMPORT_ROWS_PER_MESSAGE_MAX <= BATCH_COMMANDS_MAX, 'a batch has room for a part of an import');
+relate(
+  EXPORT_LEVELS_PER_PAGE * (2 * KEY_BYTES_MAX + 64) < FRAME_BYTES_MAX,
+  'a page of an export fits a frame',
+);
+relate(LINES_MAX <= BATCH_LINES_IN_FLIGHT_MAX, 'every reservation of a batch has its turn');
+relate(
+  BATCH_LINES_IN_FLIGHT_MAX * 2 <= Math.min(MAILBOX_COMMANDS_MAX, LINK_REQUESTS_MAX),
+  'batches leave room for others in mailboxes and links',
+);
+relate(
+  IMPORT_LINE_BYTES_MAX > 2 * 6 * KEY_BYTES_MAX + 200,
+  'a line has room for two keys, each byte of them written as an escape',
+);
+relate(
+  IDLE_CONNECTION_SECONDS * 1000 > BULK_RETRY_MS + 2 * REQUEST_DEADLINE_MS,
+  'a connection outlives an import or export that asks again',
+);
 relate(LINK_REQUESTS_MAX >= MAILBOX_COMMANDS_MAX, 'a link can fill a mailbox');
 relate(
   IDLE_CONNECTION_SECONDS * 1000 > BODY_DEADLINE_MS + REQUEST_DEADLINE_MS + SETTLE_WAIT_MS + 3 * SWEEP_MS,
   'a connection outlives the answer that it waits for',
 );
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
+relate(REHOLD_ALLOCATIONS_MAX <= 65_535, 'a line of a rehold fits u16');
+relate(
+  REHOLD_ALLOCATIONS_MAX * (2 * KEY_BYTES_MAX + 16) < FRAME_BYTES_MAX,
+  'everything that is taken again fits a frame',
+);
+relate(CLAIM_MS > 2 * REQUEST_DEADLINE_MS + SETTLE_WAIT_MS, 'a claim outlives the request that has it');
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
+relate(SEARCH_STATEMENT_MS < SEARCH_ANSWER_MS, 'a statement that takes too long ends before its connection');
+relate(SEARCH_ANSWER_MS < REQUEST_DEADLINE_MS, 'the caller of a search that takes too long hears of it');
+relate(VERIFY_GRACE_MS > 2 * ASK_HOME_AFTER_MS, 'what verify mentions, a participant has asked about');
+relate(NEVER_KEPT_MS > 2 * TOMBSTONE_MS, 'what a start must know of is not deleted');
 relate(TOMBSTONE_MS > 2 * REQUEST_DEADLINE_MS, 'a tombstone outlives every command that it must refuse');

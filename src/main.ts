@@ -7,6 +7,10 @@ import type { DatabaseSpec, FrontSpec, WorkerSpec } from './process.ts';
 const HELP = `Holdfast reserves inventory and never promises the same unit twice.
 
   bun run start     starts everything: Postgres, workers, fronts; Ctrl-C drains and stops them
+  bun run verify    checks the books of the database, beside a running server or without one: exit code 0 when
+                    they balance, 1 when not, 2 when it could not find out
+      --repair      then asks, and corrects by entries of the ledger what these can correct; not beside a server
+      --yes         does not ask
   bun run test      runs the tests
   bun run tour      loads a shop into a running server, replays its orders, checks the books
   bun run bench     runs the benchmarks
@@ -16,7 +20,8 @@ Settings, as environment variables:
 
 const [first = 'serve', ...rest] = process.argv.slice(2);
 // `bun run start --help` arrives as `serve --help`; a server takes settings, and no arguments.
-const command = first === 'serve' ? (rest[0] ?? first) : first;
+const asksForHelp = rest[0] === '--help' || rest[0] === '-h';
+const command = first === 'serve' || asksForHelp ? (rest[0] ?? first) : first;
 switch (command) {
   case 'serve': {
     const { serve } = await import('./supervisor/supervisor.ts');
@@ -40,6 +45,11 @@ switch (command) {
     );
     break;
   }
+  case 'verify': {
+    const { verify } = await import('./verify/verify.ts');
+    process.exit(await verify(rest, process.env));
+    break;
+  }
   case '--help':
   case '-h':
   case 'help': {
@@ -49,7 +59,7 @@ switch (command) {
   }
   default:
     console.error(
-      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, tour, test, bench and --help`,
+      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, verify, tour, test, bench and --help`,
     );
     process.exit(1);
 }

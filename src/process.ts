@@ -19,6 +19,15 @@ export interface WorkerSpec {
   worker: number;
   database: DatabaseSpec;
   map: PartitionMap;
+  retention: Retention;
+}
+
+/** For how long what is over is kept, in milliseconds. */
+export interface Retention {
+  /** Entries of the ledger and closed reservations; undefined: for ever. */
+  historyMs?: number;
+  /** Idempotency keys. */
+  keysMs: number;
 }
 
 export interface FrontSpec {

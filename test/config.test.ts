@@ -20,6 +20,8 @@ describe('settings', () => {
       databaseUrl: undefined,
       dataDir: '.holdfast',
       partitions: 256,
+      retentionDays: undefined,
+      keyHours: 24,
     });
     expect(settings.fronts).toBeGreaterThanOrEqual(1);
     expect(settings.workers).toBeGreaterThanOrEqual(1);
@@ -45,6 +47,8 @@ describe('settings', () => {
     ['HOLDFAST_FRONTS', '64', { fronts: 64 }],
     ['HOLDFAST_WORKERS', '64', { workers: 64 }],
     ['HOLDFAST_PARTITIONS', '4096', { partitions: 4096 }],
+    ['HOLDFAST_RETENTION_DAYS', '36500', { retentionDays: 36_500 }],
+    ['HOLDFAST_KEY_HOURS', '1', { keyHours: 1 }],
   ])('%s=%s is accepted', (variable, value, expected) => {
     expect(readSettings({ HOLDFAST_FRONTS: '1', [variable]: value })).toMatchObject(expected);
   });
@@ -62,6 +66,8 @@ describe('settings', () => {
     ['HOLDFAST_FRONTS', '65', 'a whole number from 1 to 64'],
     ['HOLDFAST_WORKERS', '1.5', 'a whole number from 1 to 64'],
     ['HOLDFAST_PARTITIONS', '4097', 'a whole number from 1 to 4096'],
+    ['HOLDFAST_RETENTION_DAYS', '0', 'a whole number from 1 to 36500'],
+    ['HOLDFAST_KEY_HOURS', '8761', 'a whole number from 1 to 8760'],
   ])('%s=%s is refused by name, value and what is allowed', (variable, value, allowed) => {
     const message = refusal({ [variable]: value });
     expect(message).toStartWith(`${variable} is ${JSON.stringify(value)}; allowed is ${allowed}`);

@@ -10,17 +10,20 @@ function run(...args: string[]) {
 }
 
 // The second is what `bun run start --help` becomes.
-test.each([[['--help']], [['serve', '--help']], [['serve', '-h']]])('%p shows the settings', (args) => {
-  const { exitCode, stdout, stderr } = run(...args);
-  expect([exitCode, stderr]).toEqual([0, '']);
-  expect(stdout).toContain('bun run start');
-  expect(stdout).toContain('HOLDFAST_PARTITIONS');
-});
+test.each([[['--help']], [['serve', '--help']], [['serve', '-h']], [['verify', '--help']]])(
+  '%p shows the settings',
+  (args) => {
+    const { exitCode, stdout, stderr } = run(...args);
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('bun run start');
+    expect(stdout).toContain('HOLDFAST_PARTITIONS');
+  },
+);
 
 test.each([[['nonsense']], [['serve', 'nonsense']]])('%p is not a command', (args) => {
   const { exitCode, stdout, stderr } = run(...args);
   expect([exitCode, stdout]).toEqual([1, '']);
   expect(stderr).toBe(
-    'holdfast: "nonsense" is not a command; there are serve, tour, test, bench and --help\n',
+    'holdfast: "nonsense" is not a command; there are serve, verify, tour, test, bench and --help\n',
   );
 });

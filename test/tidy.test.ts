@@ -23,6 +23,7 @@ const LAYERS: Record<string, string[]> = {
   worker: [...EVERYWHERE, 'reservations', 'wire', 'storage', 'routing', 'observability'],
   front: [...EVERYWHERE, 'reservations', 'wire', 'routing', 'observability', 'package.json'],
   supervisor: [...EVERYWHERE, 'config', 'routing', 'observability', 'package.json'],
+  verify: [...EVERYWHERE, 'config', 'storage', 'supervisor', 'observability'],
   // They choose what a process loads, so only what they import statically counts.
   main: ['process'],
   start: [],
@@ -102,6 +103,7 @@ describe('layering', () => {
     ['worker/a.ts', `import postgres from 'postgres';`],
     ['worker/a.ts', `import {\n  t,\n} from 'elysia';`],
     ['wire/a.ts', `import { x } from '../routing/partition-map.ts';`],
+    ['verify/a.ts', `import { Batch } from '../worker/batch.ts';`],
     ['supervisor/a.ts', `import { prepareDatabase } from '../storage/migrate.ts';`],
     ['reservations/a.ts', `import { readFileSync } from 'node:fs';`],
     ['limits.ts', `import { x } from './clock.ts';`],

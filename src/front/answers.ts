@@ -9,7 +9,12 @@ export function problemFrom(
   effect: 'reads' | 'writes',
   details: Partial<Record<ProblemCode, string>> = {},
 ): Response {
-  if (answer.kind === 'problem') return problem(answer.code, { detail: details[answer.code] });
+  const code = codeOf(answer, effect);
+  return problem(code, { detail: details[code] });
+}
+
+export function codeOf(answer: Answer, effect: 'reads' | 'writes'): ProblemCode {
+  if (answer.kind === 'problem') return answer.code;
   if (answer.kind !== 'lost') throw new Error(`a worker gave an answer of the wrong kind: ${answer.kind}`);
-  return problem(answer.sent && effect === 'writes' ? 'outcome-unknown' : 'partition-unavailable');
+  return answer.sent && effect === 'writes' ? 'outcome-unknown' : 'partition-unavailable';
 }

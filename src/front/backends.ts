@@ -6,10 +6,10 @@
 import type { Clock } from '../clock.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import { connect, type Link, LinkBroken } from '../wire/link.ts';
-import type { Reply, Request, StatusRequest, WorkerStatus } from '../wire/messages.ts';
+import type { Reply, Request, SearchRequest, StatusRequest, WorkerStatus } from '../wire/messages.ts';
 import type { Deadlines } from './deadlines.ts';
 
-export type PartitionRequest = Exclude<Request, StatusRequest>;
+export type PartitionRequest = Exclude<Request, StatusRequest | SearchRequest>;
 
 /** No reply. If `sent`, the worker may have done what was asked; otherwise it never heard of it. */
 export interface Lost {
@@ -18,6 +18,8 @@ export interface Lost {
 }
 const LOST_AFTER_SENT: Lost = { kind: 'lost', sent: true };
 const LOST_UNSENT: Lost = { kind: 'lost', sent: false };
+const NO_WORKER: Reply = { kind: 'problem', code: 'partition-unavailable' };
+const TOO_SLOW: Reply = { kind: 'problem', code: 'search-too-slow' };
 
 export type Answer = Reply | Lost;
 
@@ -30,6 +32,7 @@ export interface Asker {
 export class Backends implements Asker {
   readonly partitions: number;
   private readonly links: Link[];
+  private turn = 0;
 
   constructor(
     readonly map: PartitionMap,
@@ -43,6 +46,19 @@ export class Backends implements Asker {
 
   ask(request: PartitionRequest, giveUpAt = request.deadline): Promise<Answer> {
     return this.askLink(this.links[this.map.owner[request.partition]], request, giveUpAt);
+  }
+
+  /** Asks the workers in turn, and the next one where one can't be asked or can't say: a search changes nothing. */
+  async search(request: SearchRequest): Promise<Reply> {
+    const { links } = this;
+    const first = this.turn++;
+    for (let i = 0; i < links.length; i++) {
+      const answer = await this.askLink(links[(first + i) % links.length], request, request.deadline);
+      const isUnable = answer.kind === 'problem' && answer.code === 'partition-unavailable';
+      if (answer.kind !== 'lost' && !isUnable) return answer;
+      if (this.clock.now() >= request.deadline) return TOO_SLOW;
+    }
+    return NO_WORKER;
   }
 
   /** One entry for each worker; undefined for one that did not answer in time. */

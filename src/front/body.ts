@@ -1,7 +1,7 @@
 /**
- * Reads a request's JSON body: bounded in size and time, whichever way it is sent, and refused with a
+ * Reads a request's body whole: bounded in size and time, whichever way it is sent, and refused with a
  * problem of its own for each thing that can be wrong with it. The caller gets the checked value or
- * the response to give.
+ * the response to give. Bodies of any size are streamed: see upload.ts.
  */
 import type { Clock } from '../clock.ts';
 import { BODY_BYTES_MAX, BODY_DEADLINE_MS } from '../limits.ts';
@@ -9,9 +9,16 @@ import type { Deadlines } from './deadlines.ts';
 import { problem } from './problems.ts';
 import type { Validator } from './validate.ts';
 
-const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
+const MEDIA = {
+  'application/json': /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i,
+  'application/x-ndjson': /^application\/x-ndjson\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i,
+  'text/csv': /^text\/csv\s*(;\s*(charset\s*=\s*"?utf-8"?|header\s*=\s*present)\s*)*$/i,
+};
+export type MediaType = keyof typeof MEDIA;
+const JSON_ONLY = ['application/json'] as const;
+
 /** The rest of the body will not be read, so the connection cannot be used again. */
-const CLOSE = { connection: 'close' };
+export const CLOSE = { connection: 'close' };
 
 export class Bodies {
   constructor(
@@ -20,27 +27,38 @@ export class Bodies {
   ) {}
 
   async read<T>(request: Request, validator: Validator<T>): Promise<T | Response> {
-    const refused = refuseMediaType(request);
-    if (refused !== undefined) return refused;
-    const body = await this.text(request);
-    return body instanceof Response ? body : check(body, validator);
+    const body = await this.readText(request, JSON_ONLY, BODY_BYTES_MAX);
+    return body instanceof Response ? body : check(body.text, validator);
+  }
+
+  /** A body of one of these types, as text and with its type. */
+  async readText<T extends MediaType>(
+    request: Request,
+    types: readonly T[],
+    bytesMax: number,
+  ): Promise<{ type: T; text: string } | Response> {
+    const type = mediaTypeOf(request, types);
+    if (type instanceof Response) return type;
+    const text = await this.text(request, bytesMax);
+    return text instanceof Response ? text : { type, text };
   }
 
   /** As `read`, for a call that needs no body: an empty one is undefined. */
   async readOptional<T>(request: Request, validator: Validator<T>): Promise<T | undefined | Response> {
-    const body = await this.text(request);
+    const body = await this.text(request, BODY_BYTES_MAX);
     if (body instanceof Response) return body;
     if (body === '') return undefined;
-    return refuseMediaType(request) ?? check(body, validator);
+    const type = mediaTypeOf(request, JSON_ONLY);
+    return type instanceof Response ? type : check(body, validator);
   }
 
-  private text(request: Request): Promise<string | Response> {
+  private text(request: Request, bytesMax: number): Promise<string | Response> {
     const { headers } = request;
     const declared = headers.get('content-length');
-    if (declared !== null && Number(declared) > BODY_BYTES_MAX) return Promise.resolve(tooLarge());
+    if (declared !== null && Number(declared) > bytesMax) return Promise.resolve(tooLarge(bytesMax));
     if (declared !== null) return this.inTime(request.text());
     if (headers.get('transfer-encoding') === null) return Promise.resolve('');
-    return this.inTime(readChunks(request));
+    return this.inTime(readChunks(request, bytesMax));
   }
 
   private inTime(arriving: Promise<string | Response>): Promise<string | Response> {
@@ -57,48 +75,57 @@ export class Bodies {
 }
 
 /** For a body without a declared length, which must not be gathered beyond the limit. */
-async function readChunks(request: Request): Promise<string | Response> {
+async function readChunks(request: Request, bytesMax: number): Promise<string | Response> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of request.body!) {
     bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) return tooLarge();
+    if (bytes > bytesMax) return tooLarge(bytesMax);
     chunks.push(chunk);
   }
   return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 function check<T>(body: string, validator: Validator<T>): T | Response {
+  const value = parseJson(body, 'The body');
+  return value instanceof NotJson
+    ? problem('invalid-json', { detail: value.reason })
+    : validator.check(value);
+}
+
+export class NotJson {
+  /** @param reason a sentence */
+  constructor(readonly reason: string) {}
+}
+
+/** @param what the text is, as the beginning of a sentence */
+export function parseJson(text: string, what: string): unknown {
   // What the decoder leaves for bytes that are not UTF-8. As a character of its own it has no use here.
-  if (body.includes('\uFFFD'))
-    return problem('invalid-json', { detail: 'The body is not UTF-8, or has the character U+FFFD.' });
-  let value: unknown;
+  if (text.includes('\uFFFD')) return new NotJson(`${what} is not UTF-8, or has the character U+FFFD.`);
   try {
-    value = JSON.parse(body);
+    return JSON.parse(text);
   } catch (error) {
-    return problem('invalid-json', { detail: body === '' ? 'The body is empty.' : reasonOf(error) });
+    if (text === '') return new NotJson(`${what} is empty.`);
+    if (!(error instanceof SyntaxError)) return new NotJson(`${what} is nested too deeply.`);
+    return new NotJson(error.message.replace(/^JSON Parse error: /, `${what} is not valid JSON: `));
   }
-  return validator.check(value);
 }
 
-function reasonOf(error: unknown): string {
-  if (!(error instanceof SyntaxError)) return 'The body is nested too deeply.';
-  return error.message.replace(/^JSON Parse error: /, 'The body is not valid JSON: ');
-}
-
-function refuseMediaType({ headers }: Request): Response | undefined {
+/** The type of the body, which must be one of these and in UTF-8. */
+export function mediaTypeOf<T extends MediaType>({ headers }: Request, types: readonly T[]): T | Response {
   const type = headers.get('content-type');
-  if (type === 'application/json' || (type !== null && JSON_TYPE.test(type))) return undefined;
+  const known = type === null ? undefined : types.find((one) => one === type || MEDIA[one].test(type));
+  if (known !== undefined) return known;
   const found = type === null ? 'There is no Content-Type' : `The Content-Type is ${type.slice(0, 100)}`;
   return problem('unsupported-media-type', {
-    detail: `${found}; send application/json in UTF-8.`,
-    headers: { accept: 'application/json' },
+    detail: `${found}; send ${types.join(' or ')} in UTF-8.`,
+    headers: { accept: types.join(', ') },
   });
 }
 
-function tooLarge(): Response {
+function tooLarge(bytesMax: number): Response {
   return problem('body-too-large', {
-    detail: `The body has more than ${BODY_BYTES_MAX} bytes.`,
+    detail: `The body has more than ${bytesMax} bytes.`,
     headers: CLOSE,
   });
 }

@@ -1,11 +1,11 @@
-/** What /swagger says of each call: summaries, examples, and which problems it can answer. */
+/** What /swagger says of each call: summaries, examples, and which problems it can answer. Bulk is in calls-bulk.ts. */
 import { Type } from '@sinclair/typebox';
-import { describe, headerParameter, pathParameter } from './describe.ts';
-import { Location, Sku } from './schemas.ts';
+import { describe, headerParameter, pathParameter, queryParameters } from './describe.ts';
+import { FindQuery, LedgerQuery, Location, Sku } from './schemas.ts';
 
 const TIME = '2026-03-01T09:30:00.000Z';
 const LATER = '2026-03-01T09:45:00.000Z';
-const level = {
+export const level = {
   sku: 'MUG-BLUE',
   location: 'berlin',
   onHand: 40,
@@ -18,7 +18,7 @@ const level = {
 };
 const { sku: _sku, location: _location, version: _version, updatedAt: _updatedAt, ...totals } = level;
 const skuStock = { sku: 'MUG-BLUE', totals, levels: [level] };
-const reservation = {
+export const reservation = {
   id: '019caa3d-7b40-7c1e-9f2a-5d0c8b1e002a',
   status: 'held',
   lines: [{ sku: 'MUG-BLUE', quantity: 1, allocations: [{ location: 'berlin', quantity: 1 }] }],
@@ -34,6 +34,23 @@ const reservationId = pathParameter(
   Type.String({ format: 'uuid', description: 'As POST /v1/reservations gave it.' }),
   reservation.id,
 );
+const ledgerEntry = {
+  seq: 5021,
+  location: 'berlin',
+  kind: 'held',
+  onHandDelta: 0,
+  reservedDelta: 1,
+  reservation: reservation.id,
+  at: TIME,
+};
+const CURSOR = 'k3Q9xwGcqj17QHweny1tDIseACo';
+const linkTo = (next: string) => ({
+  Link: {
+    description: 'The next page (RFC 8288), with the same filters and limit. Absent on the last page.',
+    example: `<${next}>; rel="next"`,
+    required: false,
+  },
+});
 const ETAG = { ETag: { description: 'The version of the level, for If-Match.', example: '"7"' } };
 
 export const calls = {
@@ -109,6 +126,23 @@ export const calls = {
     success: { 200: { description: 'The levels, and their sums.', schema: 'SkuStock', example: skuStock } },
     problems: ['unknown-sku', 'invalid-request', 'overloaded', 'partition-unavailable'],
   }),
+  readLedger: describe({
+    id: 'readLedger',
+    tag: 'Stock',
+    summary: 'Every change of a SKU, newest first',
+    description:
+      'Each change of a level is an entry, written with the change itself; as long as retention has deleted none, the sums of the deltas are the level. All levels of a SKU are in one partition, and `seq` is the order in which that partition decided: total, and without gaps over all its SKUs, so that read from the lowest to the highest it is a feed of events in which nothing is missing. A page shows at least what every 2xx sent before it has said; a change that comes while pages are read is not on the later ones. A location where a known SKU was never stocked has no entries, which is not an error.',
+    parameters: [sku, ...queryParameters(LedgerQuery, { location: 'berlin', limit: 100 })],
+    success: {
+      200: {
+        description: 'A page of entries.',
+        schema: 'LedgerPage',
+        example: { items: [ledgerEntry], nextCursor: CURSOR },
+        headers: linkTo(`/v1/stock/MUG-BLUE/ledger?cursor=${CURSOR}&limit=1`),
+      },
+    },
+    problems: ['unknown-sku', 'invalid-request', 'overloaded', 'partition-unavailable', 'search-too-slow'],
+  }),
   queryStock: describe({
     id: 'queryStock',
     tag: 'Stock',
@@ -168,6 +202,28 @@ export const calls = {
       },
     },
     problems: ['unknown-sku', 'insufficient-stock', 'overloaded', 'partition-unavailable', 'outcome-unknown'],
+  }),
+  findReservations: describe({
+    id: 'findReservations',
+    tag: 'Reservations',
+    summary: 'Find reservations, newest first',
+    description:
+      'Those for which all the filters hold; without a filter, all. Sees at least what every 2xx sent before has said. Newest first is by id, which begins with the time: reservations that are made while pages are read change nothing on the later pages, and what is there throughout is on exactly one. A page may have fewer items than `limit` although another follows, where its reservations have very many allocations. It is read from the database, apart from everything else, and is no way to watch many reservations: searching by `reference` costs as little as reading one, without a filter or by `status` it costs some milliseconds, and by `sku` it depends on how far back the reservations of that SKU are.',
+    parameters: queryParameters(FindQuery, {
+      reference: 'order-1001',
+      status: 'held',
+      sku: 'MUG-BLUE',
+      limit: 20,
+    }),
+    success: {
+      200: {
+        description: 'A page of reservations.',
+        schema: 'ReservationPage',
+        example: { items: [reservation], nextCursor: CURSOR },
+        headers: linkTo(`/v1/reservations?status=held&cursor=${CURSOR}&limit=1`),
+      },
+    },
+    problems: ['invalid-request', 'overloaded', 'partition-unavailable', 'search-too-slow'],
   }),
   getReservation: describe({
     id: 'getReservation',

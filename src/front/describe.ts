@@ -2,20 +2,24 @@
  * One call as OpenAPI sees it, in the few words that differ from call to call. What every call shares,
  * such as the answers to a bad body, is added here, so that no call forgets it.
  */
-import type { TSchema } from '@sinclair/typebox';
+import type { TObject, TSchema } from '@sinclair/typebox';
 import type { DocumentDecoration } from 'elysia';
-import { KEY_CHARACTERS_MAX, KEY_MEMORY_MS } from '../limits.ts';
+import { KEY_CHARACTERS_MAX, KEY_HOURS_DEFAULT } from '../limits.ts';
 import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
 import type { SchemaName } from './schemas.ts';
 
 type OpenApiResponse = NonNullable<DocumentDecoration['responses']>[string];
 type OpenApiParameter = NonNullable<DocumentDecoration['parameters']>[number];
 
+/** What is sent as text, by its media type. */
+type Texts = Record<string, { description: string; example: string }>;
+
 interface Success {
   description: string;
-  schema: SchemaName;
-  example: unknown;
-  headers?: Record<string, { description: string; example: string }>;
+  schema?: SchemaName;
+  example?: unknown;
+  texts?: Texts;
+  headers?: Record<string, { description: string; example: string; required?: boolean }>;
 }
 
 export interface Call {
@@ -24,7 +28,7 @@ export interface Call {
   summary: string;
   description: string;
   parameters?: OpenApiParameter[];
-  body?: { schema: SchemaName; required: boolean; examples: Record<string, unknown> };
+  body?: { required: boolean; schema?: SchemaName; examples?: Record<string, unknown>; texts?: Texts };
   success: Record<number, Success>;
   /** Beside those that every call, or every call with a body, has. */
   problems?: ProblemCode[];
@@ -32,23 +36,19 @@ export interface Call {
   keyed?: true;
 }
 
-const WITH_BODY: ProblemCode[] = [
-  'invalid-json',
-  'request-timeout',
-  'body-too-large',
-  'unsupported-media-type',
-  'invalid-request',
-];
+const WITH_UPLOAD: ProblemCode[] = ['request-timeout', 'unsupported-media-type', 'invalid-request'];
+const WITH_JSON: ProblemCode[] = ['invalid-json', 'body-too-large', ...WITH_UPLOAD];
 
 const KEY = headerParameter(
   'Idempotency-Key',
-  `1 to ${KEY_CHARACTERS_MAX} printable ASCII characters, quoted or bare. A request that is repeated with its key takes effect once and gets the first answer again; with another payload it is refused. Remembered for ${KEY_MEMORY_MS / 3_600_000} h.`,
+  `1 to ${KEY_CHARACTERS_MAX} printable ASCII characters, quoted or bare. A request that is repeated with its key takes effect once and gets the first answer again; with another payload it is refused. Remembered for ${KEY_HOURS_DEFAULT} h, unless the server is set up otherwise.`,
 );
 const REPLAYED = {
   'Idempotency-Replayed': {
     description:
       'There, and `true`, where the answer is that of an earlier request with this Idempotency-Key.',
     example: 'true',
+    required: false,
   },
 };
 
@@ -58,10 +58,11 @@ export function describe(call: Call): DocumentDecoration {
     const headers = call.keyed ? { ...success.headers, ...REPLAYED } : success.headers;
     responses[status] = successResponse({ ...success, headers });
   }
+  const withBody = call.body === undefined ? [] : call.body.schema === undefined ? WITH_UPLOAD : WITH_JSON;
   const codes = [
     ...(call.problems ?? []),
     ...(call.keyed ? (['idempotency-key-reused'] as const) : []),
-    ...(call.body ? WITH_BODY : []),
+    ...withBody,
     'internal-error' as const,
   ];
   Object.assign(responses, problemResponses(codes));
@@ -76,7 +77,10 @@ export function describe(call: Call): DocumentDecoration {
       requestBody: {
         required: call.body.required,
         content: {
-          'application/json': { schema: reference(call.body.schema), ...named(call.body.examples) },
+          ...(call.body.schema && {
+            'application/json': { schema: reference(call.body.schema), ...named(call.body.examples ?? {}) },
+          }),
+          ...textContent(call.body.texts),
         },
       },
     }),
@@ -92,11 +96,31 @@ export function headerParameter(name: string, description: string): OpenApiParam
   return { name, in: 'header', required: false, description, schema: { type: 'string' } };
 }
 
-function successResponse({ description, schema, example, headers }: Success): OpenApiResponse {
+function textContent(texts: Texts = {}) {
+  return mapValues(texts, ({ description, example }) => ({
+    schema: { type: 'string' as const, description },
+    example,
+  }));
+}
+
+/** One for each property of the schema, in its order. */
+export function queryParameters(schema: TObject, examples: Record<string, unknown>): OpenApiParameter[] {
+  return Object.entries(schema.properties).map(([name, property]) => {
+    const { description, ...rest } = property;
+    return { name, in: 'query', required: false, description, schema: rest, example: examples[name] };
+  });
+}
+
+function successResponse({ description, schema, example, texts, headers }: Success): OpenApiResponse {
   return {
     description,
-    ...(headers && { headers: mapValues(headers, (header) => ({ ...header, schema: { type: 'string' } })) }),
-    content: { 'application/json': { schema: reference(schema), example } },
+    ...(headers && {
+      headers: mapValues(headers, (header) => ({ required: true, ...header, schema: { type: 'string' } })),
+    }),
+    content: {
+      ...(schema && { 'application/json': { schema: reference(schema), example } }),
+      ...textContent(texts),
+    },
   };
 }
 
@@ -111,7 +135,11 @@ function problemResponses(codes: ProblemCode[]): Record<string, OpenApiResponse>
       description: problems.map(({ code, title }) => `\`${code}\`: ${title}.`).join(' '),
       ...(retries && {
         headers: {
-          'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } },
+          'Retry-After': {
+            description: 'Seconds to wait.',
+            required: problems.every(({ retryAfter }) => retryAfter !== undefined),
+            schema: { type: 'integer' as const },
+          },
         },
       }),
       content: {

@@ -5,7 +5,7 @@
  */
 import { Elysia } from 'elysia';
 import { systemClock } from '../clock.ts';
-import { IDLE_CONNECTION_SECONDS } from '../limits.ts';
+import { BATCH_LINES_IN_FLIGHT_MAX, BULK_CALLS_MAX, IDLE_CONNECTION_SECONDS } from '../limits.ts';
 import type { FrontSpec, Running } from '../process.ts';
 import { ReservationIds } from '../reservations/id.ts';
 import { findProblem } from '../reservations/outcomes.ts';
@@ -14,6 +14,7 @@ import { Bodies } from './body.ts';
 import type { FrontContext } from './context.ts';
 import { Deadlines } from './deadlines.ts';
 import { fallback, internalError } from './fallback.ts';
+import { Gate } from './gate.ts';
 import { openApiOf } from './openapi.ts';
 import { problemIndex, problemPage, swaggerPages } from './pages.ts';
 import { problem } from './problems.ts';
@@ -24,6 +25,7 @@ export async function startFront(spec: FrontSpec): Promise<Running> {
   const clock = systemClock;
   const deadlines = new Deadlines(clock);
   const backends = new Backends(spec.map, deadlines, clock);
+  const draining = new AbortController();
   const close = (): void => {
     backends.close();
     deadlines.close();
@@ -33,11 +35,16 @@ export async function startFront(spec: FrontSpec): Promise<Running> {
       backends,
       bodies: new Bodies(deadlines, clock),
       clock,
+      deadlines,
       ids: new ReservationIds(),
+      bulkCalls: new Gate(BULK_CALLS_MAX),
+      batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
+      draining: draining.signal,
     });
     listen(app, spec);
     return {
       async drain() {
+        draining.abort();
         await app.stop();
         close();
       },

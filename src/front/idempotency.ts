@@ -24,8 +24,6 @@ export class KeyInUse implements Key {
   replayed = false;
   /** It was used before, so that there may be an answer already. */
   known = false;
-  /** It may have had an effect, or its refusal is remembered. */
-  used = true;
 
   constructor(
     readonly hash: string,
@@ -45,6 +43,11 @@ export function parseKey(header: string): string | undefined {
   return key.length >= 1 && key.length <= KEY_CHARACTERS_MAX ? key : undefined;
 }
 
+export function malformedKey(): Response {
+  const detail = `must be 1 to ${KEY_CHARACTERS_MAX} printable ASCII characters, quoted or bare`;
+  return invalid([{ header: 'Idempotency-Key', code: 'malformed', detail }]);
+}
+
 /** Runs what has no key, or once what has one. @param payload what was sent, beside the path */
 export async function once(
   context: FrontContext,
@@ -55,49 +58,64 @@ export async function once(
   const header = request.headers.get(IDEMPOTENCY_KEY);
   if (header === null) return run(undefined);
   const text = parseKey(header);
-  if (text === undefined) {
-    const detail = `must be 1 to ${KEY_CHARACTERS_MAX} printable ASCII characters, quoted or bare`;
-    return invalid([{ header: 'Idempotency-Key', code: 'malformed', detail }]);
-  }
+  if (text === undefined) return malformedKey();
   const { pathname } = new URL(request.url);
   const key = keyOf(text, `${request.method} ${pathname}`, payload, context.backends.partitions);
+  const outcome = await whileClaimed(context, key, () => run(key), tookPlace);
+  if (!(outcome instanceof Response)) return problemFrom(outcome, 'reads');
+  if (key.replayed) outcome.headers.set('idempotency-replayed', 'true');
+  return outcome;
+}
+
+/**
+ * Runs while no other request with the key does.
+ * @param isUsed whether what came of it may have had an effect, or is remembered
+ * @returns what `run` gives; or a worker's answer that the key can't be used, and then nothing was run
+ */
+export async function whileClaimed<T>(
+  context: Pick<FrontContext, 'backends' | 'clock'>,
+  key: KeyInUse,
+  run: () => Promise<T>,
+  isUsed: (outcome: T) => boolean | Promise<boolean>,
+): Promise<T | Exclude<Answer, { kind: 'claimed' }>> {
   const claimed = await claim(context, key);
-  if (claimed.kind !== 'claimed') return problemFrom(claimed, 'reads');
-  key.known = claimed.known;
+  if (claimed.kind !== 'claimed') return claimed;
+  let used = true;
   try {
-    const response = await run(key);
-    if (key.replayed) response.headers.set('idempotency-replayed', 'true');
-    key.used = key.replayed || (await tookPlace(response));
-    return response;
+    const outcome = await run();
+    used = key.replayed || (await isUsed(outcome));
+    return outcome;
   } finally {
-    const released = release(context, key);
-    // Whoever is told that nothing has happened may use the key for something else at once.
-    if (!key.used) await released;
+    // A claim that is not released runs out, so this need not be waited for; but whoever is told that nothing has
+    // happened may use the key for something else at once.
+    const released = release(context, key, used);
+    if (!used) await released;
   }
+}
+
+export async function claim(
+  { backends, clock }: Pick<FrontContext, 'backends' | 'clock'>,
+  key: KeyInUse,
+): Promise<Answer> {
+  const deadline = clock.now() + REQUEST_DEADLINE_MS;
+  const claimed = await backends.ask({ kind: 'claim', partition: key.partition, deadline, key });
+  if (claimed.kind === 'claimed') key.known = claimed.known;
+  return claimed;
+}
+
+export function release(
+  { backends, clock }: Pick<FrontContext, 'backends' | 'clock'>,
+  key: KeyInUse,
+  used: boolean,
+): Promise<Answer> {
+  const deadline = clock.now() + REQUEST_DEADLINE_MS;
+  return backends.ask({ kind: 'release', partition: key.partition, deadline, key, used });
 }
 
 /** @param where method and path */
 export function keyOf(text: string, where: string, payload: unknown, partitions: number): KeyInUse {
   const hash = digest(text);
   return new KeyInUse(hash, digest(`${where}\n${canonical(payload)}`), partitionOf(hash, partitions));
-}
-
-export function claim(
-  { backends, clock }: Pick<FrontContext, 'backends' | 'clock'>,
-  key: Key,
-): Promise<Answer> {
-  const deadline = clock.now() + REQUEST_DEADLINE_MS;
-  return backends.ask({ kind: 'claim', partition: key.partition, deadline, key });
-}
-
-/** It need not be waited for: a claim that is not released runs out. */
-export function release(
-  { backends, clock }: Pick<FrontContext, 'backends' | 'clock'>,
-  key: KeyInUse,
-): Promise<Answer> {
-  const { partition, used } = key;
-  const deadline = clock.now() + REQUEST_DEADLINE_MS;
-  return backends.ask({ kind: 'release', partition, deadline, key, used });
 }
 
 /** Asks what has a key: the answer of an earlier request is unwrapped, and the key knows. */
@@ -122,11 +140,15 @@ const WITHOUT_EFFECT: ProblemCode[] = [
   'partition-unavailable',
 ];
 
-async function tookPlace(response: Response): Promise<boolean> {
-  if (response.ok || (response.status !== 422 && response.status !== 503 && response.status !== 404))
-    return true;
-  const { code } = (await response.clone().json()) as { code: ProblemCode };
+/** Whether a problem leaves open that something has happened, or is remembered. */
+export function mayHaveHadEffect(code: ProblemCode): boolean {
   return !WITHOUT_EFFECT.includes(code);
+}
+
+async function tookPlace(response: Response): Promise<boolean> {
+  if (response.ok) return true;
+  const { code } = (await response.clone().json()) as { code: ProblemCode };
+  return mayHaveHadEffect(code);
 }
 
 function digest(text: string): string {

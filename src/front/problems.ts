@@ -24,27 +24,28 @@ export interface ProblemParts {
 }
 
 export function problem(code: ProblemCode, parts: ProblemParts = {}): Response {
-  const { status, title, explanation, retryAfter } = problemOf(code) as Problem;
-  const body = {
-    type: `/problems/${code}`,
-    title,
-    status,
-    detail: parts.detail ?? explanation,
-    code,
-    errors: parts.errors,
-  };
+  const { status, retryAfter } = problemOf(code) as Problem;
   const headers: Record<string, string> = { 'content-type': 'application/problem+json', ...parts.headers };
   if (retryAfter !== undefined) headers['retry-after'] = String(retryAfter);
-  return new Response(JSON.stringify(body), { status, headers });
+  return new Response(renderProblem(code, parts), { status, headers });
+}
+
+/** As JSON, for an answer that has many of them. */
+export function renderProblem(code: ProblemCode, { detail, errors }: ProblemParts = {}): string {
+  const { status, title, explanation } = problemOf(code);
+  const type = `/problems/${code}`;
+  return JSON.stringify({ type, title, status, detail: detail ?? explanation, code, errors });
 }
 
 /** 422 for faults in the body, the path or the headers. */
 export function invalid(errors: Fault[]): Response {
+  return problem('invalid-request', invalidParts(errors, 'The body'));
+}
+
+/** @param whole what is at fault where the pointer is empty */
+export function invalidParts(errors: Fault[], whole: string): ProblemParts {
   const [first] = errors;
   const where = first.pointer ?? first.parameter ?? first.header;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more, see errors)` : '';
-  return problem('invalid-request', {
-    detail: `${where === '' ? 'The body' : where} ${first.detail}${more}`,
-    errors,
-  });
+  return { detail: `${where === '' ? whole : where} ${first.detail}${more}`, errors };
 }

@@ -5,6 +5,7 @@
 import {
   availableOf,
   type GrantedLine,
+  type LedgerEntry,
   type LineRefusal,
   type Reservation,
   type StockLevel,
@@ -62,6 +63,16 @@ export function renderSkuStock(sku: string, levels: StockLevel[], marked = false
   const sums = JSON.stringify({ ...totals, available: availableOf(totals) });
   const found = marked ? '"found":true,' : '';
   return `{"sku":${quoted(sku)},${found}"totals":${sums},"levels":[${levels.map(renderLevel).join(',')}]}`;
+}
+
+export function renderLedgerEntry(entry: LedgerEntry): string {
+  const { seq, location, kind, onHandDelta, reservedDelta, reservation, reason, reference, at } = entry;
+  let body = `{"seq":${seq},"location":${quoted(location)},"kind":"${kind}",`;
+  body += `"onHandDelta":${onHandDelta},"reservedDelta":${reservedDelta}`;
+  if (reservation !== undefined) body += `,"reservation":"${reservation}"`;
+  if (reason !== undefined) body += `,"reason":${quoted(reason)}`;
+  if (reference !== undefined) body += `,"reference":${quoted(reference)}`;
+  return `${body},"at":${time(at)}}`;
 }
 
 /** @param short in mode `partial`: the lines that were not granted whole */

@@ -1,28 +1,19 @@
 /** Making, reading, cancelling and extending reservations; confirm.ts has the sale. */
 import { EXPIRES_IN_SECONDS_DEFAULT, REQUEST_DEADLINE_MS } from '../limits.ts';
 import { homeOf } from '../reservations/id.ts';
+import type { ProblemCode } from '../reservations/outcomes.ts';
 import type { LineRefusal } from '../reservations/types.ts';
 import { problemFrom } from './answers.ts';
 import type { Answer, PartitionRequest } from './backends.ts';
 import type { FrontContext } from './context.ts';
 import { askWith, type KeyInUse, once } from './idempotency.ts';
-import { type Fault, problem } from './problems.ts';
+import { type Fault, type ProblemParts, problem } from './problems.ts';
 import { created, ok, renderReservation } from './render.ts';
-import { reserve } from './reserve.ts';
+import { reserve, type Verdict, type Wish } from './reserve.ts';
 import * as schemas from './schemas.ts';
 import { shown, validator } from './validate.ts';
 
-const reserveBody = validator(schemas.Reserve, ({ sourcing }) =>
-  sourcing?.strategy === 'in-order' && sourcing.locations === undefined
-    ? [
-        {
-          pointer: '/sourcing/locations',
-          code: 'required',
-          detail: 'is missing; the strategy "in-order" needs the order',
-        },
-      ]
-    : [],
-);
+const reserveBody = validator(schemas.Reserve, sourcingFaults);
 const extendBody = validator(schemas.Extend);
 const nothing = validator(schemas.Nothing);
 
@@ -39,7 +30,23 @@ async function create(
   body: schemas.Reserve,
   key: KeyInUse | undefined,
 ): Promise<Response> {
-  const verdict = await reserve(context, {
+  const verdict = await reserve(context, wishOf(body, key));
+  if (verdict.kind !== 'held') return problem(...refusalOf(verdict));
+  const { reservation } = verdict;
+  const response = created(renderReservation(reservation, shortOf(body, verdict)));
+  response.headers.set('location', `/v1/reservations/${reservation.id}`);
+  return response;
+}
+
+/** What the schema of a reservation cannot express. */
+export function sourcingFaults({ sourcing }: schemas.Reserve): Fault[] {
+  if (sourcing?.strategy !== 'in-order' || sourcing.locations !== undefined) return [];
+  const detail = 'is missing; the strategy "in-order" needs the order';
+  return [{ pointer: '/sourcing/locations', code: 'required', detail }];
+}
+
+export function wishOf(body: schemas.Reserve, key: KeyInUse | undefined): Wish {
+  return {
     key,
     lines: body.lines.map(({ sku, quantity, location }, line) => ({ line, sku, quantity, location })),
     strategy: body.sourcing?.strategy ?? 'most-available',
@@ -47,27 +54,35 @@ async function create(
     expiresInMs: (body.expiresInSeconds ?? EXPIRES_IN_SECONDS_DEFAULT) * 1000,
     reference: body.reference,
     mode: body.mode ?? 'all',
-  });
-  if (verdict.kind === 'problem') return problem(verdict.code);
-  if (verdict.kind === 'refused') return refusal(verdict.lines);
-  if (verdict.kind === 'reheld') throw new Error('nothing was to be reheld');
-  const { reservation, short } = verdict;
-  const response = created(renderReservation(reservation, body.mode === 'partial' ? short : undefined));
-  response.headers.set('location', `/v1/reservations/${reservation.id}`);
-  return response;
+  };
 }
 
-export function refusal(lines: LineRefusal[]): Response {
+/** What was not granted, where the answer says so. */
+export function shortOf(
+  { mode }: schemas.Reserve,
+  { short }: Extract<Verdict, { kind: 'held' }>,
+): LineRefusal[] | undefined {
+  return mode === 'partial' ? short : undefined;
+}
+
+/** Why nothing was held, or is not known to be. */
+export function refusalOf(verdict: Exclude<Verdict, { kind: 'held' }>): [ProblemCode, ProblemParts] {
+  if (verdict.kind === 'problem') return [verdict.code, {}];
+  if (verdict.kind === 'reheld') throw new Error('nothing was to be reheld');
+  const { lines } = verdict;
   const unknown = lines.filter(({ code }) => code === 'unknown-sku');
   const reasons = unknown.length > 0 ? unknown : lines;
   const more = reasons.length > 1 ? ` (and ${reasons.length - 1} more, see errors)` : '';
-  return problem(unknown.length > 0 ? 'unknown-sku' : 'insufficient-stock', {
-    detail: `Nothing was held. Line ${reasons[0].line}: ${reasonOf(reasons[0])}${more}`,
-    errors: lines.map((refused): Fault => {
-      const { line, sku, code, requested, available } = refused;
-      return { line, sku, code, requested, available, detail: reasonOf(refused) };
-    }),
-  });
+  return [
+    unknown.length > 0 ? 'unknown-sku' : 'insufficient-stock',
+    {
+      detail: `Nothing was held. Line ${reasons[0].line}: ${reasonOf(reasons[0])}${more}`,
+      errors: lines.map((refused): Fault => {
+        const { line, sku, code, requested, available } = refused;
+        return { line, sku, code, requested, available, detail: reasonOf(refused) };
+      }),
+    },
+  ];
 }
 
 function reasonOf({ code, sku, requested, available }: LineRefusal): string {
@@ -85,7 +100,7 @@ export async function cancelReservation(
   request: Request,
   { id }: { id: string },
 ): Promise<Response> {
-  const body = await context.bodies.readOptional(request, nothing);
+  const body = (await context.bodies.readOptional(request, nothing)) ?? {};
   if (body instanceof Response) return body;
   return once(context, request, body, (key) =>
     atHome(context, id, (home) => answerOf(context, { kind: 'cancel', ...home, key }, key)),

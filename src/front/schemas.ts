@@ -1,21 +1,30 @@
 /**
- * What requests and answers look like: checked on the way in, published at /swagger/json. Integers are
+ * What requests look like: checked on the way in and published at /swagger/json. Integers are
  * JSON integers, and a field that is not listed is refused.
  */
 import { type Static, type TProperties, Type } from '@sinclair/typebox';
 import {
+  BATCH_RESERVATIONS_MAX,
+  ENTRIES_PER_PAGE_DEFAULT,
+  ENTRIES_PER_PAGE_MAX,
   EXPIRES_IN_SECONDS_DEFAULT,
   EXPIRES_IN_SECONDS_MAX,
+  IDEMPOTENCY_KEY_BYTES_MAX,
   KEY_BYTES_MAX,
   LINES_MAX,
   QUANTITY_MAX,
   REASON_BYTES_MAX,
   REFERENCE_BYTES_MAX,
+  RESERVATIONS_PER_PAGE_DEFAULT,
+  RESERVATIONS_PER_PAGE_MAX,
   SKUS_PER_QUERY_MAX,
   SOURCING_LOCATIONS_MAX,
 } from '../limits.ts';
 import { MODES, type Mode, STATUSES, STRATEGIES } from '../reservations/types.ts';
+import { ANSWERS } from './answer-schemas.ts';
 import { choice, text } from './schema-kinds.ts';
+
+const ref = (name: string) => Type.Unsafe<unknown>({ $ref: `#/components/schemas/${name}` });
 
 function strict<P extends TProperties>(properties: P, options: { description?: string } = {}) {
   return Type.Object(properties, { additionalProperties: false, ...options });
@@ -27,9 +36,6 @@ export const Location = text(KEY_BYTES_MAX, { description: `Where it is stocked.
 
 const Quantity = Type.Integer({ minimum: 1, maximum: QUANTITY_MAX, description: 'Whole units.' });
 const Count = (description: string) => Type.Integer({ minimum: 0, maximum: QUANTITY_MAX, description });
-const Time = (description: string) =>
-  Type.String({ format: 'date-time', description: `${description} RFC 3339, UTC, with milliseconds.` });
-
 const Reference = (description: string) =>
   text(REFERENCE_BYTES_MAX, {
     description: `${description} 1 to ${REFERENCE_BYTES_MAX} bytes of UTF-8 without control characters.`,
@@ -48,6 +54,10 @@ export const PutLevel = strict({
   ),
 });
 export type PutLevel = Static<typeof PutLevel>;
+
+/** A line of an import; as JSON, or made from the columns of a CSV. */
+export const ImportRow = strict({ sku: Sku, location: Location, ...PutLevel.properties });
+export type ImportRow = Static<typeof ImportRow>;
 
 export const StockQuery = strict({
   skus: Type.Array(Sku, { minItems: 1, maxItems: SKUS_PER_QUERY_MAX }),
@@ -143,136 +153,51 @@ export const Extend = strict({
 });
 export type Extend = Static<typeof Extend>;
 
+/** One reservation of a batch. */
+export const BatchReservation = strict({
+  ...Reserve.properties,
+  idempotencyKey: Type.Optional(
+    text(IDEMPOTENCY_KEY_BYTES_MAX, {
+      description: `As an Idempotency-Key of this reservation alone. 1 to ${IDEMPOTENCY_KEY_BYTES_MAX} bytes of UTF-8 without control characters.`,
+    }),
+  ),
+});
+export type BatchReservation = Static<typeof BatchReservation>;
+
+const Batch = Type.Array(ref('BatchReservation'), {
+  maxItems: BATCH_RESERVATIONS_MAX,
+  description: 'Each on its own: what becomes of one does not depend on the others.',
+});
+
 /** The body of a call that has nothing to say: none, or an empty object. */
 export const Nothing = strict({});
 
-// What follows is answered, not checked.
-
-const totals = {
-  onHand: Type.Integer({ description: 'Units that are there.' }),
-  reserved: Type.Integer({ description: 'Units of them that are promised.' }),
-  safetyStock: Type.Integer({ description: 'Units that are never promised.' }),
-  backorderLimit: Type.Integer({ description: 'Units that may be promised beyond what is there.' }),
-  available: Type.Integer({
-    description:
-      'onHand − reserved − safetyStock + backorderLimit. Negative after a count found less than was promised.',
+const Cursor = Type.Optional(
+  Type.String({
+    description: 'Where to go on: `nextCursor` of the page before, with the same filters. Opaque.',
   }),
-};
-const Totals = Type.Object(totals, { description: 'Sums over all locations.' });
-const ref = (name: string) => Type.Unsafe<unknown>({ $ref: `#/components/schemas/${name}` });
+);
+const Limit = (most: number, otherwise: number) =>
+  Type.Optional(
+    Type.Integer({ minimum: 1, maximum: most, default: otherwise, description: 'Items on a page, at most.' }),
+  );
 
-const StockLevel = Type.Object(
-  {
-    sku: Type.String(),
-    location: Type.String(),
-    ...totals,
-    version: Type.Integer({ minimum: 1, description: 'Rises by one with each change; the ETag.' }),
-    updatedAt: Time('The last change.'),
-  },
-  { description: 'The stock of one SKU at one location.' },
-);
-const SkuStock = Type.Object({
-  sku: Type.String(),
-  totals: ref('Totals'),
-  levels: Type.Array(ref('StockLevel'), { description: 'One for each location.' }),
-});
-const StockQueryResult = Type.Object({
-  results: Type.Array(
-    Type.Object({
-      sku: Type.String(),
-      found: Type.Boolean({ description: 'False where no stock was ever set; then nothing follows.' }),
-      totals: Type.Optional(ref('Totals')),
-      levels: Type.Optional(Type.Array(ref('StockLevel'))),
-    }),
-    { description: 'In the order asked.' },
+export const FindQuery = strict({
+  reference: Type.Optional(
+    text(REFERENCE_BYTES_MAX, { description: 'Only those that were made with exactly this reference.' }),
   ),
+  status: Type.Optional(choice(STATUSES, { description: 'Only those with this status.' })),
+  sku: Type.Optional(text(KEY_BYTES_MAX, { description: 'Only those that have held units of this SKU.' })),
+  cursor: Cursor,
+  limit: Limit(RESERVATIONS_PER_PAGE_MAX, RESERVATIONS_PER_PAGE_DEFAULT),
 });
-const Reservation = Type.Object({
-  id: Type.String({ format: 'uuid' }),
-  status: Type.Unsafe<string>({ type: 'string', enum: STATUSES }),
-  lines: Type.Array(
-    Type.Object({
-      sku: Type.String(),
-      quantity: Type.Integer(),
-      allocations: Type.Array(Type.Object({ location: Type.String(), quantity: Type.Integer() }), {
-        description: 'Where the units come from; their sum is the quantity.',
-      }),
-    }),
-    { description: 'In the order asked.' },
+
+export const LedgerQuery = strict({
+  location: Type.Optional(
+    text(KEY_BYTES_MAX, { description: 'Only changes of the level at this location.' }),
   ),
-  reference: Type.Optional(Type.String()),
-  createdAt: Time('When it was made.'),
-  expiresAt: Time('When the stock is given back by itself.'),
-  closedAt: Type.Optional(Time('When it was confirmed, cancelled or expired.')),
-  notGranted: Type.Optional(
-    Type.Array(
-      Type.Object({
-        line: Type.Integer({ description: 'The index of the line in the request.' }),
-        sku: Type.String(),
-        code: Type.Unsafe<string>({ type: 'string', enum: ['insufficient-stock', 'unknown-sku'] }),
-        requested: Type.Integer(),
-        granted: Type.Integer(),
-      }),
-      { description: 'In the answer to a reservation in mode `partial`: lines that are not held whole.' },
-    ),
-  ),
-});
-const Problem = Type.Object(
-  {
-    type: Type.String({
-      format: 'uri-reference',
-      description: '`/problems/<code>`, a page that explains it.',
-    }),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String({ description: 'What was wrong with this request.' }),
-    code: Type.String({ description: 'Stable, for programs.' }),
-    errors: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            pointer: Type.Optional(Type.String({ description: 'A JSON pointer into the body.' })),
-            parameter: Type.Optional(Type.String({ description: 'A parameter of the path.' })),
-            header: Type.Optional(Type.String({ description: 'A header.' })),
-            line: Type.Optional(Type.Integer({ description: 'The index of a line.' })),
-            sku: Type.Optional(Type.String()),
-            requested: Type.Optional(Type.Integer()),
-            available: Type.Optional(Type.Integer()),
-            code: Type.String(),
-            detail: Type.String(),
-          },
-          { additionalProperties: true },
-        ),
-        { description: 'Each field or line at fault.' },
-      ),
-    ),
-  },
-  { description: 'RFC 9457.' },
-);
-const Liveness = Type.Object({ status: Type.Unsafe<string>({ type: 'string', enum: ['live'] }) });
-const Readiness = Type.Object({
-  status: Type.Unsafe<string>({ type: 'string', enum: ['ready', 'not-ready'] }),
-  partitions: Type.Object({ total: Type.Integer(), serving: Type.Integer() }),
-  missing: Type.Array(Type.String(), { description: 'What is not there yet; empty when ready.' }),
-});
-const PartitionTable = Type.Object({
-  mapVersion: Type.Integer(),
-  partitions: Type.Array(
-    Type.Object({
-      partition: Type.Integer(),
-      worker: Type.Integer(),
-      state: Type.Unsafe<string>({
-        type: 'string',
-        enum: ['loading', 'serving', 'unknown'],
-        description: '`unknown`: the worker did not answer; then nothing follows.',
-      }),
-      epoch: Type.Optional(Type.Integer()),
-      levels: Type.Optional(Type.Integer()),
-      held: Type.Optional(Type.Integer({ description: 'Reservations held here.' })),
-      mailboxDepth: Type.Optional(Type.Integer()),
-      commitSeq: Type.Optional(Type.Integer()),
-    }),
-  ),
+  cursor: Cursor,
+  limit: Limit(ENTRIES_PER_PAGE_MAX, ENTRIES_PER_PAGE_DEFAULT),
 });
 
 /** By the name under components.schemas. */
@@ -283,15 +208,9 @@ export const SCHEMAS = {
   Adjust,
   Confirm,
   Extend,
+  BatchReservation,
+  Batch,
   Nothing,
-  StockLevel,
-  Totals,
-  SkuStock,
-  StockQueryResult,
-  Reservation,
-  Liveness,
-  Readiness,
-  PartitionTable,
-  Problem,
+  ...ANSWERS,
 };
 export type SchemaName = keyof typeof SCHEMAS;

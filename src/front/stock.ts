@@ -161,7 +161,7 @@ function askLevels({ backends, clock }: FrontContext, sku: string): Promise<Answ
 }
 
 /** Bad percent-encoding arrives as U+FFFD, which no key may have. */
-function keyFaults(parameters: Record<string, string>): Fault[] {
+export function keyFaults(parameters: Record<string, string>): Fault[] {
   return Object.entries(parameters)
     .filter(([, value]) => !isText(value, KEY_BYTES_MAX))
     .map(([parameter, value]) => ({

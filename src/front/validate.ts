@@ -12,6 +12,8 @@ import { type Fault, invalid } from './problems.ts';
 type MoreFaults<T> = (value: T) => Fault[];
 
 export interface Validator<T> {
+  /** What is wrong with the value; undefined if nothing is, so that it is a T. */
+  faults(value: unknown): Fault[] | undefined;
   /** The value itself, or the 422 that says what is wrong with it. */
   check(value: unknown): T | Response;
 }
@@ -21,16 +23,22 @@ export function validator<S extends TSchema>(
   moreFaults?: MoreFaults<Static<S>>,
 ): Validator<Static<S>> {
   const compiled = TypeCompiler.Compile(schema);
+  const faults = (value: unknown): Fault[] | undefined => {
+    if (!compiled.Check(value)) return faultsOf(compiled.Errors(value));
+    const more = moreFaults?.(value);
+    return more === undefined || more.length === 0 ? undefined : more;
+  };
   return {
+    faults,
     check(value) {
-      if (!compiled.Check(value)) return invalid(faultsOf(compiled.Errors(value)));
-      const more = moreFaults?.(value);
-      return more === undefined || more.length === 0 ? value : invalid(more);
+      const found = faults(value);
+      return found === undefined ? (value as Static<S>) : invalid(found);
     },
   };
 }
 
-function faultsOf(errors: Iterable<ValueError>): Fault[] {
+/** Each place at fault once, up to FAULTS_MAX of them. */
+export function faultsOf(errors: Iterable<ValueError>): Fault[] {
   const byPointer = new Map<string, Fault>();
   for (const error of errors) {
     if (!byPointer.has(error.path)) byPointer.set(error.path, faultOf(error));

@@ -61,6 +61,13 @@ export function allocate(
         ? split(stock, candidates, part, taken)
         : whole(stock, candidates, part, lineStrategy, taken);
     if (available >= line.quantity) continue;
+    // A line that names several locations is asked for in parts.
+    const known = refused.find((one) => one.line === line.line);
+    if (known !== undefined) {
+      known.requested += line.quantity;
+      known.available += available;
+      continue;
+    }
     refused.push({
       line: line.line,
       sku: line.sku,

@@ -50,3 +50,9 @@ export function homeOf(id: string, partitions: number): number | undefined {
   const home = Number.parseInt(id.slice(-4), 16);
   return home < partitions ? home : undefined;
 }
+
+/** No reservation that was made at this time or later has a smaller id. */
+export function firstIdOf(ms: number): string {
+  const time = ms.toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
+}

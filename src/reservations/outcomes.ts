@@ -35,7 +35,7 @@ export const PROBLEMS = [
     status: 404,
     title: 'Unknown reservation',
     explanation:
-      'There is no reservation with this id. Ids are given by POST /v1/reservations and never change.',
+      'There is no reservation with this id, or it was closed so long ago that it is no longer kept. Ids are given by POST /v1/reservations and never change.',
   },
   {
     code: 'reservation-confirmed',
@@ -92,13 +92,15 @@ export const PROBLEMS = [
     code: 'body-too-large',
     status: 413,
     title: 'The body is too large',
-    explanation: 'A body may have 1 MiB. Nothing was changed.',
+    explanation:
+      'A body may have 1 MiB, a batch of reservations 16 MiB; only an import may have any size. Nothing was changed.',
   },
   {
     code: 'unsupported-media-type',
     status: 415,
     title: 'Unsupported media type',
-    explanation: 'Bodies are JSON in UTF-8. Send Content-Type: application/json. Nothing was changed.',
+    explanation:
+      'Bodies are JSON in UTF-8, sent with Content-Type: application/json, or one of the other types that the call takes. The Accept header of this answer names them. Nothing was changed.',
   },
   {
     code: 'not-found',
@@ -116,7 +118,8 @@ export const PROBLEMS = [
     code: 'request-timeout',
     status: 408,
     title: 'The body took too long',
-    explanation: 'The body did not arrive in time. Nothing was changed.',
+    explanation:
+      'The body did not arrive in time. Nothing was changed, except by an import: of it, what had arrived may have been set. Send it again; what is there already costs nothing.',
   },
   {
     code: 'overloaded',
@@ -174,6 +177,21 @@ export const PROBLEMS = [
     title: 'Idempotency-Key used before for something else',
     explanation:
       'A request with this Idempotency-Key but another path or payload was accepted within the time that keys are remembered. Nothing was changed. Use a new key for each new request, and the same one only to repeat it.',
+  },
+  {
+    code: 'not-acceptable',
+    status: 406,
+    title: 'Not acceptable',
+    explanation:
+      'The Accept header allows none of the types that this call answers with. `detail` names them. Nothing was changed.',
+  },
+  {
+    code: 'search-too-slow',
+    status: 503,
+    title: 'The search took too long',
+    explanation:
+      'The database looked for too long, and was stopped so that nothing else waits for it. A search by reference is always quick. One by SKU reads the reservations of everything that shares its partition, newest first: with a status it reads fewer. Where the database is busy, the same search may succeed after Retry-After.',
+    retryAfter: 5,
   },
 ] as const satisfies readonly Problem[];
 

@@ -68,6 +68,35 @@ export interface StockLevel {
   updatedAt: number;
 }
 
+/** Why a level changed. */
+export const LEDGER_KINDS = [
+  'counted',
+  'adjusted',
+  'held',
+  'confirmed',
+  'released',
+  'cancelled',
+  'expired',
+  'never',
+  'corrected',
+] as const;
+export type LedgerKind = (typeof LEDGER_KINDS)[number];
+
+/** One change of one level, never altered afterwards. */
+export interface LedgerEntry {
+  /** Its place in the order of all changes of its partition, which has no gaps. */
+  seq: number;
+  location: string;
+  kind: LedgerKind;
+  onHandDelta: number;
+  reservedDelta: number;
+  reservation?: string;
+  /** Why a level was changed by hand, and the caller's own name for that. */
+  reason?: string;
+  reference?: string;
+  at: number;
+}
+
 /** What may still be promised. Negative after a count found less than was promised. */
 export function availableOf(
   level: Pick<StockLevel, 'onHand' | 'reserved' | 'safetyStock' | 'backorderLimit'>,

@@ -4,19 +4,20 @@
  * Session settings of a commit lane: its statements touch few rows by primary key, with arrays whose
  * size the planner cannot see, and plans are kept. One made while a table was small must not scan it when it
  * has grown; so loops over indexes, which are right for every size, are asked for rather than estimated.
+ * (In words: postgres.js 3.4.9 sends no setting that is `false`.)
  */
 import postgres from 'postgres';
 import { systemClock } from '../clock.ts';
-import { LOCK_WAIT_MS } from '../limits.ts';
+import { LOCK_WAIT_MS, SEARCH_STATEMENT_MS, SEARCHES_AT_ONCE } from '../limits.ts';
 import type { DatabaseSpec } from '../process.ts';
 
 export type Sql = postgres.Sql<{ bigint: number }>;
 
 const BY_INDEX = {
   plan_cache_mode: 'force_generic_plan',
-  enable_seqscan: false,
-  enable_hashjoin: false,
-  enable_mergejoin: false,
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
   // A commit sent again must not queue for ever behind the one that it repeats.
   lock_timeout: LOCK_WAIT_MS,
 };
@@ -26,12 +27,21 @@ export function openLane(spec: DatabaseSpec, name: string): Sql {
   return openDatabase(spec, name, 1, BY_INDEX);
 }
 
+/** Connections for what may take long, and then ends by itself: QUERY_CANCELED. Nothing can be written over them. */
+export function openSearches(spec: DatabaseSpec, name: string): Sql {
+  return openDatabase(spec, name, SEARCHES_AT_ONCE, {
+    ...BY_INDEX,
+    statement_timeout: SEARCH_STATEMENT_MS,
+    default_transaction_read_only: 'on',
+  });
+}
+
 /** @param name what an operator sees in pg_stat_activity */
 export function openDatabase(
   spec: DatabaseSpec,
   name: string,
   connections = 1,
-  settings: Partial<typeof BY_INDEX> = {},
+  settings: Record<string, string | number> = {},
 ): Sql {
   const options: postgres.Options<{ bigint: postgres.PostgresType<number> }> = {
     max: connections,
@@ -45,7 +55,7 @@ export function openDatabase(
       application_name: `holdfast ${name}`,
       // Whatever the server, the database or the role says: a 2xx is durable (invariant I2).
       synchronous_commit: 'on',
-      jit: false,
+      jit: 'off',
       search_path: 'holdfast,public',
       ...settings,
     },
@@ -132,6 +142,12 @@ export function failureKind(error: unknown): FailureKind {
   if (error instanceof Fenced) return 'fenced';
   if (!(error instanceof postgres.PostgresError)) return 'ambiguous';
   return FAILURES[error.code] ?? FAILURES[error.code.slice(0, 2)] ?? 'defect';
+}
+
+/** Whether it is Postgres that failed, or the connection to it; otherwise it is a defect. */
+export function isDatabaseError(error: unknown): boolean {
+  const { code } = error as { code?: unknown };
+  return error instanceof postgres.PostgresError || /^(CONNECT|CONNECTION_|E[A-Z]+$)/.test(String(code));
 }
 
 /** One line for a log or a health answer, without SQL text or parameters. */

@@ -1,6 +1,9 @@
 /**
- * Reads one reservation as a caller sees it: the status of its home's row, the lines of all its rows.
+ * Reads reservations as a caller sees them: the status of the home's row, the lines of all their rows.
  * Off the write path, on a connection that no commit waits for.
+ *
+ * Each row is looked up by its primary key in a subquery with a limit, which no plan can turn into a scan of
+ * the table, whatever the planner believed of the table's size when it made the plan.
  */
 import { type Sold, soldLines } from '../reservations/sold.ts';
 import type { GrantedLine, Reservation, Status } from '../reservations/types.ts';
@@ -23,8 +26,9 @@ export interface FoundReservation extends Reservation {
  */
 export type Found = FoundReservation | 'never' | 'reheld' | undefined;
 
-interface HomeRow {
-  status: Status | 'never' | 'reheld';
+interface Row {
+  id: string;
+  home: number;
   createdAt: number;
   expiresAt: number;
   closedAt: number | null;
@@ -33,8 +37,11 @@ interface HomeRow {
   unsettled: string;
   sold: string | null;
 }
+type ReservationRow = Row & { status: Status };
+type HomeRow = ReservationRow | (Row & { status: 'never' | 'reheld' });
 
 interface LineRow {
+  id: string;
   line: number;
   quantity: number;
   sku: string;
@@ -42,39 +49,75 @@ interface LineRow {
 }
 
 export async function findReservation(sql: Sql, home: number, id: string): Promise<Found> {
-  const [row] = await sql<HomeRow[]>`
-    select status::text as status, reference, participants::text, sold::text,
-           case when status = 'held' then '{}' else array(
+  const [row] = await readHomes(sql, [{ home, id }]);
+  if (row === undefined) return undefined;
+  return isReservation(row) ? reservationOf(row, await readLines(sql, [row])) : row.status;
+}
+
+/** Those of these ids whose homes have a reservation, in the order given. */
+export async function readReservations(
+  sql: Sql,
+  wanted: { home: number; id: string }[],
+): Promise<FoundReservation[]> {
+  const rows = (await readHomes(sql, wanted)).filter(isReservation);
+  const lines = Map.groupBy(await readLines(sql, rows), ({ id }) => id);
+  return rows.map((row) => reservationOf(row, lines.get(row.id) ?? []));
+}
+
+function isReservation(row: HomeRow): row is ReservationRow {
+  return row.status !== 'never' && row.status !== 'reheld';
+}
+
+async function readHomes(sql: Sql, wanted: { home: number; id: string }[]): Promise<HomeRow[]> {
+  return await sql<HomeRow[]>`
+    select h.id, h.home, h.status::text as status, h.reference, h.participants::text, h.sold::text,
+           case when h.status = 'held' then '{}' else array(
              select p.partition from holdfast.reservation p
               where p.partition = any(h.participants) and p.status = 'held' and p.id = h.id)::text end as unsettled,
-           round(extract(epoch from created_at) * 1000)::float8 as "createdAt",
-           round(extract(epoch from expires_at) * 1000)::float8 as "expiresAt",
-           round(extract(epoch from closed_at) * 1000)::float8 as "closedAt"
-      from holdfast.reservation h
-     where partition = ${home} and id = ${id}
-       and status in ('held', 'confirmed', 'cancelled', 'expired', 'never', 'reheld')`;
-  if (row === undefined) return undefined;
-  const { status } = row;
-  if (status === 'never' || status === 'reheld') return status;
-  const sold = row.sold === null ? undefined : parseIntegers(row.sold);
+           round(extract(epoch from h.created_at) * 1000)::float8 as "createdAt",
+           round(extract(epoch from h.expires_at) * 1000)::float8 as "expiresAt",
+           round(extract(epoch from h.closed_at) * 1000)::float8 as "closedAt"
+      from unnest(${arrayLiteral(wanted.map(({ home }) => home))}::smallint[],
+                  ${arrayLiteral(wanted.map(({ id }) => id))}::uuid[]) with ordinality w (home, id, place)
+      cross join lateral (
+        select * from holdfast.reservation
+         where partition = w.home and id = w.id
+           and status in ('held', 'confirmed', 'cancelled', 'expired', 'never', 'reheld') limit 1) h
+     order by w.place`;
+}
+
+async function readLines(sql: Sql, rows: HomeRow[]): Promise<LineRow[]> {
+  const parts = rows.flatMap(({ id, home, participants }) =>
+    [home, ...parseIntegers(participants)].map((partition) => ({ partition, id })),
+  );
   // Unnested once: a subscript would unpack a long stored array anew for each of its elements.
-  const lines = await sql<LineRow[]>`
-    select l.line, l.quantity, s.sku, s.location
-      from (select r.partition, (u.n - 1) / 3 as i,
+  return await sql<LineRow[]>`
+    select l.id, l.line, l.quantity, s.sku, s.location
+      from (select r.id, r.partition, (u.n - 1) / 3 as i,
                    max(u.value) filter (where u.n % 3 = 1) as line,
                    max(u.value) filter (where u.n % 3 = 2) as level,
                    max(u.value) filter (where u.n % 3 = 0) as quantity
-              from holdfast.reservation r
+              from unnest(${arrayLiteral(parts.map(({ partition }) => partition))}::smallint[],
+                          ${arrayLiteral(parts.map(({ id }) => id))}::uuid[]) p (partition, id)
+              cross join lateral (
+                select * from holdfast.reservation
+                 where partition = p.partition and id = p.id
+                   and status in ('held', 'confirmed', 'cancelled', 'expired', 'never') limit 1) r
               cross join lateral unnest(r.lines) with ordinality u (value, n)
-             where r.partition = any(${arrayLiteral([home, ...parseIntegers(row.participants)])}::smallint[]) and r.id = ${id}
-               and r.status in ('held', 'confirmed', 'cancelled', 'expired', 'never')
-             group by 1, 2) l
-      join holdfast.stock_level s on s.partition = l.partition and s.level = l.level
-     order by 1, l.partition, l.i`;
-  const heldLines = gather(lines);
+             group by 1, 2, 3) l
+      cross join lateral (
+        select sku, location from holdfast.stock_level
+         where partition = l.partition and level = l.level limit 1) s
+     order by l.id, l.line, l.partition, l.i`;
+}
+
+/** The one place where rows become a reservation. */
+function reservationOf(row: ReservationRow, rows: LineRow[]): FoundReservation {
+  const sold = row.sold === null ? undefined : parseIntegers(row.sold);
+  const heldLines = gather(rows);
   return {
-    id,
-    status,
+    id: row.id,
+    status: row.status,
     lines: soldLines(heldLines, sold),
     heldLines,
     sold,

@@ -7,6 +7,8 @@ import type { DatabaseSpec } from '../process.ts';
 import { failureText, openDatabase, type Sql } from './database.ts';
 import { sql as reservations } from './migrations/001-reservations.ts';
 import { sql as owners } from './migrations/002-owners.ts';
+import { sql as retention } from './migrations/003-retention.ts';
+import { sql as references } from './migrations/004-references.ts';
 
 const SERVER_VERSION_MIN = 150_000;
 /** Any constant will do that other users of the database's advisory locks don't use: "holdfast" as bytes. */
@@ -14,7 +16,7 @@ const MIGRATION_LOCK = '7525354459811214196';
 const UNREACHABLE_AFTER_MS = 5000;
 
 /** Position + 1 is the migration's number. Append only: a migration that has run is never edited. */
-const MIGRATIONS = [reservations, owners];
+const MIGRATIONS = [reservations, owners, retention, references];
 
 /** A database that Holdfast can't use; the message is one line for an operator. */
 export class DatabaseRefused extends Error {}
@@ -22,9 +24,7 @@ export class DatabaseRefused extends Error {}
 export async function prepareDatabase(spec: DatabaseSpec, partitions: number): Promise<void> {
   const sql = openDatabase(spec, 'migrate');
   try {
-    await within(UNREACHABLE_AFTER_MS, sql`select 1`).catch((error) => {
-      throw new DatabaseRefused(`the database at ${describe(spec)} cannot be reached: ${failureText(error)}`);
-    });
+    await requireAnswer(sql, spec);
     const [{ version, name, encoding }] = await sql<{ version: number; name: string; encoding: string }[]>`
       select current_setting('server_version_num')::integer as version, current_setting('server_version') as name,
              current_setting('server_encoding') as encoding`;
@@ -52,6 +52,32 @@ export async function prepareDatabase(spec: DatabaseSpec, partitions: number): P
   }
 }
 
+/** @throws DatabaseRefused where the database doesn't answer */
+export async function requireAnswer(sql: Sql, spec: DatabaseSpec): Promise<void> {
+  await within(UNREACHABLE_AFTER_MS, sql`select 1`).catch((error) => {
+    throw new DatabaseRefused(`the database at ${describe(spec)} cannot be reached: ${failureText(error)}`);
+  });
+}
+
+/** @throws DatabaseRefused where no server of this version has made the database ready */
+export async function requireMigrated(sql: Sql, spec: DatabaseSpec): Promise<void> {
+  const [{ present }] = await sql<{ present: boolean }[]>`
+    select to_regclass('holdfast.migration') is not null as present`;
+  if (!present) throw new DatabaseRefused(`the database at ${describe(spec)} is not one of Holdfast's`);
+  const [{ applied }] = await sql<{ applied: number }[]>`
+    select coalesce(max(number), 0) as applied from holdfast.migration`;
+  if (applied > MIGRATIONS.length) throw new DatabaseRefused(newer(applied));
+  if (applied < MIGRATIONS.length) {
+    throw new DatabaseRefused(
+      `the database at ${describe(spec)} is at schema ${applied} and this Holdfast needs ${MIGRATIONS.length}: start its server once, which brings it there`,
+    );
+  }
+}
+
+function newer(applied: number): string {
+  return `the database is at schema ${applied} and this Holdfast knows ${MIGRATIONS.length}: it was used by a newer version`;
+}
+
 async function migrate(sql: Sql, partitions: number): Promise<void> {
   await sql`select pg_advisory_xact_lock(${MIGRATION_LOCK}::bigint)`;
   await sql`create schema if not exists holdfast`;
@@ -60,11 +86,7 @@ async function migrate(sql: Sql, partitions: number): Promise<void> {
   await sql`create table if not exists holdfast.setting (name text primary key, value text not null)`;
   const [{ applied }] = await sql<{ applied: number }[]>`
     select coalesce(max(number), 0) as applied from holdfast.migration`;
-  if (applied > MIGRATIONS.length) {
-    throw new DatabaseRefused(
-      `the database is at schema ${applied} and this Holdfast knows ${MIGRATIONS.length}: it was used by a newer version`,
-    );
-  }
+  if (applied > MIGRATIONS.length) throw new DatabaseRefused(newer(applied));
   for (let number = applied + 1; number <= MIGRATIONS.length; number++) {
     await sql.unsafe(`set local search_path to holdfast; ${MIGRATIONS[number - 1]}`).simple();
     await sql`insert into holdfast.migration (number) values (${number})`;
@@ -87,7 +109,7 @@ async function settlePartitions(sql: Sql, partitions: number): Promise<void> {
 }
 
 /** Where the database is, without a password. */
-function describe(spec: DatabaseSpec): string {
+export function describe(spec: DatabaseSpec): string {
   if (spec.url === undefined) return String(spec.socketFolder);
   try {
     const { host, pathname } = new URL(spec.url);

@@ -28,6 +28,6 @@ export async function readCommitSeq(sql: Sql, epoch: number): Promise<number | u
   return owner?.commitSeq;
 }
 
-export function arrayLiteral(values: (number | string)[]): string {
+export function arrayLiteral(values: readonly (number | string)[]): string {
   return `{${values.join(',')}}`;
 }

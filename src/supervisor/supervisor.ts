@@ -14,7 +14,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { systemClock } from '../clock.ts';
 import { databasePlace, readSettings, type Settings, WrongSetting } from '../config.ts';
 import { identify, log } from '../observability/log.ts';
-import type { DatabaseSpec, FrontSpec, WorkerSpec } from '../process.ts';
+import type { DatabaseSpec, FrontSpec, Retention, WorkerSpec } from '../process.ts';
 import { evenMap } from '../routing/partition-map.ts';
 import { DataFolder } from './data-folder.ts';
 import { EmbeddedPostgres } from './embedded-postgres.ts';
@@ -28,6 +28,7 @@ const DRAIN_MS = 15_000;
 /** `bun run` passes on the signals that a terminal has already sent to everyone: within this, it is the same one. */
 const SAME_SIGNAL_MS = 1000;
 const READY_POLL_MS = 10;
+const HOUR_MS = 3_600_000;
 
 /** @returns the exit code, when everything has stopped */
 export async function serve(env: Record<string, string | undefined>): Promise<number> {
@@ -94,7 +95,10 @@ class Supervisor {
     const sockets = Array.from({ length: workers }, (_, worker) => join(run, `worker-${worker}.sock`));
     for (const socket of sockets) rmSync(socket, { force: true });
     const map = evenMap(1, partitions, sockets);
-    this.workers = sockets.map((_, worker) => this.keep({ role: 'worker', worker, database, map }, worker));
+    const retention = retentionOf(this.settings);
+    this.workers = sockets.map((_, worker) =>
+      this.keep({ role: 'worker', worker, database, map, retention }, worker),
+    );
     this.fronts = Array.from({ length: fronts }, (_, front) =>
       this.keep({ role: 'front', front, host, port: port + front, map }, front),
     );
@@ -230,6 +234,12 @@ class Supervisor {
       `  processes   fronts: ${fronts}, workers: ${workers}, partitions: ${partitions}`,
     ].join('\n');
   }
+}
+
+function retentionOf({ retentionDays, keyHours }: Settings): Retention {
+  const historyMs = retentionDays === undefined ? undefined : retentionDays * 24 * HOUR_MS;
+  // What a key was answered is shown from the reservation, which must still be there.
+  return { historyMs, keysMs: Math.min(keyHours * HOUR_MS, historyMs ?? Number.POSITIVE_INFINITY) };
 }
 
 /** Under nohup, closing the terminal must not stop the server; installing a handler would undo that. */

@@ -1,19 +1,46 @@
 /** Messages to bytes and back. What is not a message is a MalformedFrame. */
-import type { Key } from '../reservations/key.ts';
 import { problemByNumber, problemNumber } from '../reservations/outcomes.ts';
-import type { Sold } from '../reservations/sold.ts';
+import { MODES, STRATEGIES } from '../reservations/types.ts';
+import type { Reader, Writer } from './bytes.ts';
 import {
-  type Allocation,
-  type GrantedLine,
-  type LineRefusal,
-  MODES,
-  type Reservation,
-  STATUSES,
-  STRATEGIES,
-  type StockLevel,
-} from '../reservations/types.ts';
-import { MalformedFrame, type Reader, type Writer } from './bytes.ts';
-import { type HoldRequest, OUTCOMES, type Reply, type Request, type WorkerStatus } from './messages.ts';
+  decodeAllocations,
+  decodeGrantedLines,
+  decodeKey,
+  decodeLevel,
+  decodeOptional,
+  decodeRefusals,
+  decodeReservation,
+  decodeSold,
+  encodeAllocations,
+  encodeGrantedLines,
+  encodeKey,
+  encodeLevel,
+  encodeOptional,
+  encodeRefusals,
+  encodeReservation,
+  encodeSold,
+  list,
+  pick,
+  requiredKey,
+} from './fields.ts';
+import {
+  type HoldRequest,
+  type ImportRow,
+  OUTCOMES,
+  type Reply,
+  type Request,
+  type WorkerStatus,
+} from './messages.ts';
+import {
+  decodeEntries,
+  decodeFindReservations,
+  decodeFound,
+  decodeReadLedger,
+  encodeEntries,
+  encodeFindReservations,
+  encodeFound,
+  encodeReadLedger,
+} from './search-codec.ts';
 
 const REQUEST_KINDS = [
   'hold',
@@ -30,6 +57,10 @@ const REQUEST_KINDS = [
   'claim',
   'release',
   'recall',
+  'import-levels',
+  'export-levels',
+  'find-reservations',
+  'read-ledger',
 ] as const satisfies readonly Request['kind'][];
 const REPLY_KINDS = [
   'granted',
@@ -43,12 +74,17 @@ const REPLY_KINDS = [
   'problem',
   'claimed',
   'replayed',
+  'imported',
+  'found',
+  'entries',
 ] as const satisfies readonly Reply['kind'][];
 const ROLES = ['decide', 'try', 'probe'] as const;
 
 export function encodeRequest(out: Writer, request: Request): void {
   out.u8(REQUEST_KINDS.indexOf(request.kind));
   if (request.kind === 'status') return;
+  if (request.kind === 'find-reservations') return encodeFindReservations(out, request);
+  if (request.kind === 'read-ledger') return encodeReadLedger(out, request);
   out.u16(request.partition);
   out.f64(request.deadline);
   switch (request.kind) {
@@ -61,8 +97,15 @@ export function encodeRequest(out: Writer, request: Request): void {
       encodeOptional(out, request.safetyStock);
       encodeOptional(out, request.backorderLimit);
       return encodeOptional(out, request.ifVersion);
+    case 'import-levels':
+      out.u16(request.rows.length);
+      for (const row of request.rows) encodeImportRow(out, row);
+      return;
     case 'get-levels':
       return out.text(request.sku);
+    case 'export-levels':
+      out.u32(request.from);
+      return out.u16(request.limit);
     case 'settle':
       out.text(request.id);
       out.u8(OUTCOMES.indexOf(request.outcome));
@@ -101,6 +144,8 @@ export function encodeRequest(out: Writer, request: Request): void {
 export function decodeRequest(input: Reader): Request {
   const kind = pick(REQUEST_KINDS, input.u8());
   if (kind === 'status') return { kind };
+  if (kind === 'find-reservations') return decodeFindReservations(input);
+  if (kind === 'read-ledger') return decodeReadLedger(input);
   const partition = input.u16();
   const deadline = input.f64();
   switch (kind) {
@@ -118,8 +163,12 @@ export function decodeRequest(input: Reader): Request {
         backorderLimit: decodeOptional(input),
         ifVersion: decodeOptional(input),
       };
+    case 'import-levels':
+      return { kind, partition, deadline, rows: list(input.u16(), () => decodeImportRow(input)) };
     case 'get-levels':
       return { kind, partition, deadline, sku: input.text() };
+    case 'export-levels':
+      return { kind, partition, deadline, from: input.u32(), limit: input.u16() };
     case 'settle':
       return {
         kind,
@@ -219,36 +268,27 @@ function decodeHold(input: Reader, partition: number, deadline: number): HoldReq
   };
 }
 
-/** Absent is an empty hash. */
-function encodeKey(out: Writer, key: Key | undefined): void {
-  out.text(key?.hash ?? '');
-  if (key === undefined) return;
-  out.text(key.fingerprint);
-  out.u16(key.partition);
-}
-function decodeKey(input: Reader): Key | undefined {
-  const hash = input.text();
-  return hash === '' ? undefined : { hash, fingerprint: input.text(), partition: input.u16() };
-}
-function requiredKey(input: Reader): Key {
-  const key = decodeKey(input);
-  if (key === undefined) throw new MalformedFrame('a key is missing');
-  return key;
-}
-
 function decodeRehold(input: Reader): HoldRequest['rehold'] {
   const id = input.text();
   return id === '' ? undefined : { id, sold: decodeSold(input) };
 }
 
-/** Absent is 0 lines: a reservation has at least one. */
-function encodeSold(out: Writer, sold: Sold | undefined): void {
-  out.u8(sold?.length ?? 0);
-  if (sold !== undefined) for (const units of sold) out.u32(units);
+function encodeImportRow(out: Writer, row: ImportRow): void {
+  out.text(row.sku);
+  out.text(row.location);
+  out.u32(row.onHand);
+  encodeOptional(out, row.safetyStock);
+  encodeOptional(out, row.backorderLimit);
 }
-function decodeSold(input: Reader): Sold | undefined {
-  const sold = list(input.u8(), () => input.u32());
-  return sold.length === 0 ? undefined : sold;
+
+function decodeImportRow(input: Reader): ImportRow {
+  return {
+    sku: input.text(),
+    location: input.text(),
+    onHand: input.u32(),
+    safetyStock: decodeOptional(input),
+    backorderLimit: decodeOptional(input),
+  };
 }
 
 export function encodeReply(out: Writer, reply: Reply): void {
@@ -266,12 +306,26 @@ export function encodeReply(out: Writer, reply: Reply): void {
     case 'level':
       out.u8(reply.created ? 1 : 0);
       return encodeLevel(out, reply.level);
+    case 'imported':
+      out.u16(reply.changed);
+      out.u16(reply.unchanged);
+      out.u16(reply.refused.length);
+      for (const { row, code } of reply.refused) {
+        out.u16(row);
+        out.u8(problemNumber(code));
+      }
+      return;
     case 'levels':
+      encodeOptional(out, reply.next);
       out.u16(reply.levels.length);
       for (const level of reply.levels) encodeLevel(out, level);
       return;
     case 'reservation':
       return encodeReservation(out, reply.reservation);
+    case 'found':
+      return encodeFound(out, reply);
+    case 'entries':
+      return encodeEntries(out, reply);
     case 'outcome':
       out.u8(OUTCOMES.indexOf(reply.outcome));
       out.f64(reply.expiresAt);
@@ -303,10 +357,21 @@ export function decodeReply(input: Reader): Reply {
       return { kind, lines: decodeRefusals(input) };
     case 'level':
       return { kind, created: input.u8() === 1, level: decodeLevel(input) };
+    case 'imported':
+      return {
+        kind,
+        changed: input.u16(),
+        unchanged: input.u16(),
+        refused: list(input.u16(), () => ({ row: input.u16(), code: problemByNumber(input.u8()) })),
+      };
     case 'levels':
-      return { kind, levels: list(input.u16(), () => decodeLevel(input)) };
+      return { kind, next: decodeOptional(input), levels: list(input.u16(), () => decodeLevel(input)) };
     case 'reservation':
       return { kind, reservation: decodeReservation(input) };
+    case 'found':
+      return decodeFound(input);
+    case 'entries':
+      return decodeEntries(input);
     case 'outcome':
       return {
         kind,
@@ -325,120 +390,4 @@ export function decodeReply(input: Reader): Reply {
     case 'replayed':
       return { kind, reply: decodeReply(input), short: decodeRefusals(input) };
   }
-}
-
-export function encodeRefusals(out: Writer, refusals: Omit<LineRefusal, 'sku'>[]): void {
-  out.u8(refusals.length);
-  for (const { line, code, requested, available } of refusals) {
-    out.u8(line);
-    out.u8(problemNumber(code));
-    out.f64(requested);
-    out.f64(available);
-  }
-}
-
-export function decodeRefusals(input: Reader): Omit<LineRefusal, 'sku'>[] {
-  return list(input.u8(), () => ({
-    line: input.u8(),
-    code: problemByNumber(input.u8()) as LineRefusal['code'],
-    requested: input.f64(),
-    available: input.f64(),
-  }));
-}
-
-function encodeLevel(out: Writer, level: StockLevel): void {
-  out.text(level.sku);
-  out.text(level.location);
-  out.i32(level.onHand);
-  out.u32(level.reserved);
-  out.u32(level.safetyStock);
-  out.u32(level.backorderLimit);
-  out.u32(level.version);
-  out.f64(level.updatedAt);
-}
-
-function decodeLevel(input: Reader): StockLevel {
-  return {
-    sku: input.text(),
-    location: input.text(),
-    onHand: input.i32(),
-    reserved: input.u32(),
-    safetyStock: input.u32(),
-    backorderLimit: input.u32(),
-    version: input.u32(),
-    updatedAt: input.f64(),
-  };
-}
-
-function encodeReservation(out: Writer, reservation: Reservation): void {
-  out.text(reservation.id);
-  out.u8(STATUSES.indexOf(reservation.status));
-  out.f64(reservation.createdAt);
-  out.f64(reservation.expiresAt);
-  out.f64(reservation.closedAt ?? 0);
-  out.text(reservation.reference ?? '');
-  encodeGrantedLines(out, reservation.lines);
-}
-
-function decodeReservation(input: Reader): Reservation {
-  return {
-    id: input.text(),
-    status: pick(STATUSES, input.u8()),
-    createdAt: input.f64(),
-    expiresAt: input.f64(),
-    closedAt: input.f64() || undefined,
-    reference: input.text() || undefined,
-    lines: decodeGrantedLines(input),
-  };
-}
-
-function encodeGrantedLines(out: Writer, lines: GrantedLine[]): void {
-  out.u8(lines.length);
-  for (const line of lines) {
-    out.u8(line.line);
-    out.u32(line.quantity);
-    out.text(line.sku);
-    encodeAllocations(out, line.allocations);
-  }
-}
-
-function decodeGrantedLines(input: Reader): GrantedLine[] {
-  return list(input.u8(), () => ({
-    line: input.u8(),
-    quantity: input.u32(),
-    sku: input.text(),
-    allocations: decodeAllocations(input),
-  }));
-}
-
-function encodeAllocations(out: Writer, allocations: Allocation[]): void {
-  out.u16(allocations.length);
-  for (const { location, quantity } of allocations) {
-    out.u32(quantity);
-    out.text(location);
-  }
-}
-
-function decodeAllocations(input: Reader): Allocation[] {
-  return list(input.u16(), () => ({ quantity: input.u32(), location: input.text() }));
-}
-
-/** 0 stands for absent, a value is sent plus one: quantities and versions are below 2^32 − 1. */
-function encodeOptional(out: Writer, value: number | undefined): void {
-  out.u32(value === undefined ? 0 : value + 1);
-}
-function decodeOptional(input: Reader): number | undefined {
-  const value = input.u32();
-  return value === 0 ? undefined : value - 1;
-}
-
-function list<T>(length: number, one: () => T): T[] {
-  const items: T[] = [];
-  for (let i = 0; i < length; i++) items.push(one());
-  return items;
-}
-
-function pick<T>(values: readonly T[], index: number): T {
-  if (index >= values.length) throw new MalformedFrame(`${index} is not one of ${values.join(', ')}`);
-  return values[index];
 }

@@ -2,7 +2,7 @@
  * What a front asks a worker, and a worker another worker, and the answers.
  *
  * A request names the partition it is for; the worker that does not own it answers
- * `partition-unavailable`. `deadline` is wall time in milliseconds: a command that is still queued
+ * `partition-unavailable`. A search names none: any worker can answer it, from the database. `deadline` is wall time in milliseconds: a command that is still queued
  * then is dropped before it takes effect, because its caller has gone.
  *
  * Reservations over several partitions: a participant gets `hold` with `home` set and holds until
@@ -15,6 +15,7 @@ import {
   type Allocation,
   type GrantedLine,
   type HoldLine,
+  type LedgerEntry,
   type LineRefusal,
   type Mode,
   type Reservation,
@@ -73,12 +74,47 @@ export interface PutLevelRequest {
   ifVersion?: number;
 }
 
+/** What a count found of one level, as one row of an import. */
+export interface ImportRow {
+  sku: string;
+  location: string;
+  onHand: number;
+  /** Absent: unchanged, or 0 for a new level. */
+  safetyStock?: number;
+  backorderLimit?: number;
+}
+
+/**
+ * Sets what counts found, row by row in this order; up to IMPORT_ROWS_PER_MESSAGE_MAX of them. As a
+ * count says what is there, and not by how much it rose, sending it again is safe. Answers:
+ * `imported`, `problem`.
+ */
+export interface ImportLevelsRequest {
+  kind: 'import-levels';
+  partition: number;
+  deadline: number;
+  rows: ImportRow[];
+}
+
 /** Answers: `levels`, `problem` (`unknown-sku`). */
 export interface GetLevelsRequest {
   kind: 'get-levels';
   partition: number;
   deadline: number;
   sku: string;
+}
+
+/**
+ * The levels of a partition by number, from `from` on, up to `limit` of them. A level keeps its number for
+ * ever, so that pages neither overlap nor leave out a level that was there at the first. Answers:
+ * `levels`, with `next` unless these were the last.
+ */
+export interface ExportLevelsRequest {
+  kind: 'export-levels';
+  partition: number;
+  deadline: number;
+  from: number;
+  limit: number;
 }
 
 /** Read at the home partition, from the database. Answers: `reservation`, `problem` (`unknown-reservation`). */
@@ -181,6 +217,29 @@ export interface SettleRequest {
   sold?: Sold;
 }
 
+/** Finds reservations, newest first. Answers: `found`, `problem` (`search-too-slow`). */
+export interface FindReservationsRequest {
+  kind: 'find-reservations';
+  deadline: number;
+  reference?: string;
+  status?: Status;
+  sku?: string;
+  /** Only those whose id is smaller. */
+  below?: string;
+  limit: number;
+}
+
+/** Reads the changes of a SKU's levels, newest first. Answers: `entries`, `problem` (`unknown-sku`, `search-too-slow`). */
+export interface ReadLedgerRequest {
+  kind: 'read-ledger';
+  deadline: number;
+  sku: string;
+  location?: string;
+  /** Where to go on, as the page before gave it. Absent: from the newest entry on. */
+  from?: number[];
+  limit: number;
+}
+
 /** What the worker is doing, for /readyz, /metrics and /admin. Answers: `status`. */
 export interface StatusRequest {
   kind: 'status';
@@ -189,7 +248,9 @@ export interface StatusRequest {
 export type Request =
   | HoldRequest
   | PutLevelRequest
+  | ImportLevelsRequest
   | GetLevelsRequest
+  | ExportLevelsRequest
   | GetReservationRequest
   | AdjustRequest
   | CancelRequest
@@ -200,7 +261,9 @@ export type Request =
   | RecallRequest
   | AskRequest
   | SettleRequest
+  | SearchRequest
   | StatusRequest;
+export type SearchRequest = FindReservationsRequest | ReadLedgerRequest;
 
 /** `never` means that the home has no such reservation and will never have it. */
 export const OUTCOMES = [...STATUSES, 'never'] as const;
@@ -215,8 +278,14 @@ export type Reply =
     }
   | { kind: 'refused'; lines: Omit<LineRefusal, 'sku'>[] }
   | { kind: 'level'; created: boolean; level: StockLevel }
-  | { kind: 'levels'; levels: StockLevel[] }
+  /** Of the rows, `refused` names those without effect, by index; all others are as they say. */
+  | { kind: 'imported'; changed: number; unchanged: number; refused: { row: number; code: ProblemCode }[] }
+  | { kind: 'levels'; levels: StockLevel[]; next?: number }
   | { kind: 'reservation'; reservation: Reservation }
+  /** `next`: what the next page is to be below; absent on the last one. */
+  | { kind: 'found'; reservations: Reservation[]; next?: string }
+  /** `next`: for each level the entry that the next page goes on with, 0 for none; absent on the last one. */
+  | { kind: 'entries'; entries: LedgerEntry[]; next?: number[] }
   | { kind: 'outcome'; outcome: Outcome; expiresAt: number; sold?: Sold }
   /** What this partition held of the reservation; empty where it held nothing. */
   | { kind: 'settled'; lines: GrantedLine[] }

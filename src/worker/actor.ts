@@ -17,6 +17,14 @@ const noAnswer: Answer = () => {};
 /** Letters already read that a mailbox keeps before it makes room. */
 const READ_LETTERS_MAX = 1024;
 
+/**
+ * What a command counts in visits and batches: each row of an import as much as a reservation. So an
+ * import takes its turns beside other partitions' commands, and makes commits no larger than they do.
+ */
+function weightOf(command: CallerCommand | OwnCommand): number {
+  return command.kind === 'import-levels' ? command.rows.length : 1;
+}
+
 export class Actor {
   private mailbox: Letter[] = [];
   private read = 0;
@@ -59,7 +67,7 @@ export class Actor {
   }
 
   /**
-   * Decides up to `most` commands and as many expiries. An actor with more to do calls its lane again.
+   * Decides up to `most` commands and as many expiries, or one import that alone is more. An actor with more to do calls its lane again.
    * @returns how many were decided
    */
   visit(batch: Batch, now: number, most: number): number {
@@ -68,11 +76,12 @@ export class Actor {
       this.due = this.partition.decideDue(batch, now);
       if (this.due) count++;
     }
-    const last = Math.min(this.read + most, this.mailbox.length);
-    while (this.read < last) {
+    const last = this.mailbox.length;
+    const full = count + most;
+    while (this.read < last && count < full) {
       const { command, answer } = this.mailbox[this.read++];
       this.partition.decide(batch, now, command, answer);
-      count++;
+      count += weightOf(command);
     }
     if (this.read === this.mailbox.length || this.read > READ_LETTERS_MAX) {
       this.mailbox = this.mailbox.slice(this.read);

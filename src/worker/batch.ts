@@ -5,6 +5,7 @@
  * so the row has the final ones.
  */
 import type { Key } from '../reservations/key.ts';
+import type { LedgerKind } from '../reservations/types.ts';
 import type { BatchRows, LevelColumns } from '../storage/commit-batch.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -14,16 +15,6 @@ export interface Author {
   readonly snapshot: Snapshot;
   ledgerSeq: number;
 }
-
-export type LedgerKind =
-  | 'counted'
-  | 'adjusted'
-  | 'held'
-  | 'confirmed'
-  | 'released'
-  | 'cancelled'
-  | 'expired'
-  | 'never';
 
 /** Why a level was changed by hand. */
 export interface Note {

@@ -6,6 +6,7 @@
  * was decided what the first one was answered. A claim is memory only: after a crash the keys are those that have
  * been decided, and where they were decided they are decided once, claimed or not.
  */
+import { CLAIM_MS, KEYS_PER_PARTITION_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type { ClaimRequest, ReleaseRequest } from '../wire/messages.ts';
 import { Keys } from './keys.ts';
@@ -13,6 +14,8 @@ import { Keys } from './keys.ts';
 interface Waiting {
   /** When the front that has the key must have released it, in milliseconds. */
   deadline: number;
+  /** The key has not been used before. */
+  fresh: boolean;
   next: { request: ClaimRequest; answer: Answer }[];
 }
 
@@ -29,18 +32,22 @@ export class Claims {
     const before = this.underWay.get(hash);
     // One that lasts beyond its deadline has a front that is gone.
     if (before !== undefined && before.deadline > now) return void before.next.push({ request, answer });
-    if (known === 'none') this.keys.add(hash, fingerprint, now);
-    this.underWay.set(hash, { deadline: request.deadline, next: before?.next ?? [] });
+    if (known === 'none') {
+      if (this.keys.count >= KEYS_PER_PARTITION_MAX) return answer({ kind: 'problem', code: 'overloaded' });
+      this.keys.add(hash, fingerprint, now);
+    }
+    const fresh = known === 'none' || before?.fresh === true;
+    this.underWay.set(hash, { deadline: now + CLAIM_MS, fresh, next: before?.next ?? [] });
     answer({ kind: 'claimed', known: known === 'same' });
   }
 
   release({ key: { hash, fingerprint }, used }: ReleaseRequest, now: number): void {
-    const waiting = this.underWay.get(hash)?.next ?? [];
+    const claim = this.underWay.get(hash);
     this.underWay.delete(hash);
     // A claim of an earlier owner is not known here, and what it was for may have been decided after this one loaded.
     if (used) this.keys.add(hash, fingerprint, now);
-    else this.keys.remove(hash);
-    for (const { request, answer } of waiting) this.claim(request, now, answer);
+    else if (claim?.fresh) this.keys.remove(hash);
+    for (const { request, answer } of claim?.next ?? []) this.claim(request, now, answer);
   }
 
   /** Looks at up to `most` keys for those used before `before`, and lets those go on that wait for a front that is gone. */

@@ -1,6 +1,6 @@
 /** Sets a level to what a count found, and makes it if it is new. */
 import { LEVELS_PER_SKU_MAX } from '../limits.ts';
-import type { PutLevelRequest } from '../wire/messages.ts';
+import type { ImportRow } from '../wire/messages.ts';
 import { NONE, type Snapshot } from './snapshot.ts';
 
 export interface Counted {
@@ -15,7 +15,7 @@ export interface Counted {
 /** Changes the level's quantities, not its version; or says why not, having changed nothing. */
 export function count(
   snapshot: Snapshot,
-  { sku, location, onHand, ifVersion, safetyStock, backorderLimit }: PutLevelRequest,
+  { sku, location, onHand, ifVersion, safetyStock, backorderLimit }: ImportRow & { ifVersion?: number },
 ): Counted | 'version-mismatch' | 'too-many-levels' {
   const number = snapshot.findSku(sku);
   let level = snapshot.levelAt(number, location);

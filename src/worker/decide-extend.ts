@@ -4,7 +4,7 @@
  */
 import type { Answer } from '../wire/link.ts';
 import type { ExtendRequest } from '../wire/messages.ts';
-import { getReservation, openSlot, withFound } from './decide-close.ts';
+import { openSlot, withFound } from './decide-close.ts';
 import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
@@ -30,10 +30,9 @@ export function extend(
     return turn.batch.whenDurable(() => answer({ kind: 'reservation', reservation }));
   }
   // Read back for the lines of all partitions, but it may be closed, or extended again, by then.
-  getReservation(state, id, (reply) => {
-    if (reply.kind !== 'reservation') return answer({ kind: 'problem', code: 'outcome-unknown' });
-    const { closedAt: _, ...reservation } = reply.reservation;
-    answer({ kind: 'reservation', reservation: { ...reservation, status: 'held', expiresAt } });
+  withFound(state, id, answer, ({ heldLines, reference, createdAt }) => {
+    const reservation = { id, status: 'held' as const, lines: heldLines, reference, createdAt, expiresAt };
+    answer({ kind: 'reservation', reservation });
   });
 }
 

@@ -52,6 +52,9 @@ export function rehold(
   if (found.status === 'confirmed') {
     return state.whenDurable(() => answer({ kind: 'reservation', reservation: found }));
   }
+  // A participant that still has its part of the expired one would take the new decision for that part's.
+  if (found.status === 'expired' && found.unsettled.length > 0)
+    return state.refuse(answer, 'partition-unavailable');
   if (found.status !== 'expired') {
     const code = found.status === 'held' ? 'partition-unavailable' : (`reservation-${found.status}` as const);
     return state.refuse(answer, code);

@@ -1,8 +1,15 @@
 /** Counts and adjustments, and reads of levels. */
-
 import { QUANTITY_MAX } from '../limits.ts';
+import type { StockLevel } from '../reservations/types.ts';
 import type { Answer } from '../wire/link.ts';
-import type { AdjustRequest, GetLevelsRequest, PutLevelRequest } from '../wire/messages.ts';
+import type {
+  AdjustRequest,
+  ExportLevelsRequest,
+  GetLevelsRequest,
+  ImportLevelsRequest,
+  PutLevelRequest,
+  Reply,
+} from '../wire/messages.ts';
 import { count } from './count.ts';
 import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
@@ -20,7 +27,7 @@ export function putLevel(state: PartitionState, turn: Turn, request: PutLevelReq
   state.whenDurable(() => answer({ kind: 'level', created, level: after }));
 }
 
-/** A write-off may go below what is promised, as a count may, but not below what can be there. */
+/** A write-off may go below what is promised, as a count may, but not below what can be there; sold backorders are below it already. */
 export function adjust(state: PartitionState, turn: Turn, request: AdjustRequest, answer: Answer): void {
   const { snapshot } = state;
   const { delta, reason, reference } = request;
@@ -29,7 +36,7 @@ export function adjust(state: PartitionState, turn: Turn, request: AdjustRequest
   const level = snapshot.levelAt(sku, request.location);
   if (level === NONE) return state.refuse(answer, 'unknown-level');
   const onHand = snapshot.onHand[level] + delta;
-  if (onHand < 0) return state.refuse(answer, 'stock-below-zero');
+  if (delta < 0 && onHand < 0) return state.refuse(answer, 'stock-below-zero');
   if (onHand > QUANTITY_MAX) return state.refuse(answer, 'stock-above-maximum');
   state.change(turn);
   snapshot.onHand[level] = onHand;
@@ -39,10 +46,53 @@ export function adjust(state: PartitionState, turn: Turn, request: AdjustRequest
   state.whenDurable(() => answer(reply));
 }
 
+/** All rows of a message in one go, in their order. A row that is as the level already was costs no write. */
+export function importLevels(
+  state: PartitionState,
+  turn: Turn,
+  { rows }: ImportLevelsRequest,
+  answer: Answer,
+): void {
+  const imported: Extract<Reply, { kind: 'imported' }> = {
+    kind: 'imported',
+    changed: 0,
+    unchanged: 0,
+    refused: [],
+  };
+  for (const [row, found] of rows.entries()) {
+    const counted = count(state.snapshot, found);
+    if (typeof counted === 'string') {
+      imported.refused.push({ row, code: counted });
+      continue;
+    }
+    if (!counted.changed) {
+      imported.unchanged++;
+      continue;
+    }
+    imported.changed++;
+    state.change(turn);
+    state.record(turn, counted.level, 'counted', counted.delta, 0, null, counted.created);
+  }
+  state.whenDurable(() => answer(imported));
+}
+
 /** Reads are not queued: they see what has been decided, and their answer waits until it is durable. */
 export function getLevels(state: PartitionState, request: GetLevelsRequest, answer: Answer): void {
   const sku = state.snapshot.findSku(request.sku);
   if (sku === NONE) return state.refuse(answer, 'unknown-sku');
   const levels = state.snapshot.levelsOfSku(sku).map((level) => state.snapshot.read(level));
   state.whenDurable(() => answer({ kind: 'levels', levels }));
+}
+
+export function exportLevels(
+  state: PartitionState,
+  { from, limit }: ExportLevelsRequest,
+  answer: Answer,
+): void {
+  const { snapshot } = state;
+  const end = Math.min(from + limit, snapshot.levels);
+  const levels: StockLevel[] = [];
+  for (let level = from; level < end; level++) levels.push(snapshot.read(level));
+  const next = end < snapshot.levels ? end : undefined;
+  state.whenDurable(() => answer({ kind: 'levels', levels, next }));
 }

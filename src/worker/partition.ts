@@ -4,7 +4,7 @@
  * Decisions are synchronous and in memory: there is no await between reading a level and changing it.
  * Changes go into the batch that is being formed.
  */
-import { KEY_MEMORY_MS, KEYS_SWEPT_AT_ONCE, TOMBSTONE_MS } from '../limits.ts';
+import { KEYS_PER_PARTITION_MAX, KEYS_SWEPT_AT_ONCE, TOMBSTONE_MS } from '../limits.ts';
 import type { Key } from '../reservations/key.ts';
 import type { Answer } from '../wire/link.ts';
 import type {
@@ -14,6 +14,7 @@ import type {
   ConfirmRequest,
   ExtendRequest,
   HoldRequest,
+  ImportLevelsRequest,
   PutLevelRequest,
   Reply,
   SettleRequest,
@@ -24,7 +25,7 @@ import { extend } from './decide-extend.ts';
 import { hold } from './decide-hold.ts';
 import { rehold } from './decide-rehold.ts';
 import { ask, asked, cameDue, settle } from './decide-settle.ts';
-import { adjust, putLevel } from './decide-stock.ts';
+import { adjust, importLevels, putLevel } from './decide-stock.ts';
 import { mayBeSentAgain, remember, rememberedOf, replay } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import { type OwnCommand, PartitionState, type Turn } from './state.ts';
@@ -32,7 +33,7 @@ import { type OwnCommand, PartitionState, type Turn } from './state.ts';
 /** What may have an Idempotency-Key. */
 type KeyedCommand = HoldRequest | AdjustRequest | CancelRequest | ConfirmRequest | ExtendRequest;
 
-export type CallerCommand = KeyedCommand | PutLevelRequest | AskRequest | SettleRequest;
+export type CallerCommand = KeyedCommand | PutLevelRequest | ImportLevelsRequest | AskRequest | SettleRequest;
 
 export class Partition extends PartitionState {
   /** Whether something is due; it stays due until it is decided. */
@@ -67,6 +68,7 @@ export class Partition extends PartitionState {
     const known = this.keys.find(key.hash, key.fingerprint);
     if (known === 'other') return this.refuse(answer, 'idempotency-key-reused');
     if (known === 'same') return replay(this, key.hash, answer);
+    if (this.keys.count >= KEYS_PER_PARTITION_MAX) return this.refuse(answer, 'overloaded');
     const once = { ...key, remembered: false };
     this.dispatch({ ...turn, key: once }, command, (reply) => {
       if (once.remembered || (reply.kind === 'problem' && mayBeSentAgain(reply.code))) return answer(reply);
@@ -83,6 +85,8 @@ export class Partition extends PartitionState {
         return putLevel(this, turn, command, answer);
       case 'adjust':
         return adjust(this, turn, command, answer);
+      case 'import-levels':
+        return importLevels(this, turn, command, answer);
       case 'cancel':
       case 'confirm':
         return close(this, turn, command, answer);
@@ -111,10 +115,10 @@ export class Partition extends PartitionState {
     this.whenDurable(() => answer(reply));
   }
 
-  /** Called as time passes. */
-  forgetOldKeys(now: number): void {
-    this.keys.sweep(now - KEY_MEMORY_MS, KEYS_SWEPT_AT_ONCE);
-    this.claims.sweep(now, now - KEY_MEMORY_MS, KEYS_SWEPT_AT_ONCE);
+  /** Called as time passes. @param keptMs how long keys are remembered, in milliseconds */
+  forgetOldKeys(now: number, keptMs: number): void {
+    this.keys.sweep(now - keptMs, KEYS_SWEPT_AT_ONCE);
+    this.claims.sweep(now, now - keptMs, KEYS_SWEPT_AT_ONCE);
   }
 
   /** Restores an open reservation at start. Its lines' units are already in the levels' `reserved`. */

@@ -3,7 +3,7 @@
  * their rows into memory.
  */
 import type { Clock } from '../clock.ts';
-import { KEY_MEMORY_MS, TOMBSTONE_MS } from '../limits.ts';
+import { TOMBSTONE_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
 import type { ReadStore } from '../storage/read-store.ts';
@@ -20,10 +20,15 @@ export interface Recovered {
 }
 
 /**
- * Takes and fills them.
+ * Takes and fills them. @param keysMs how long idempotency keys are remembered, in milliseconds
  * Rows that contradict each other are logged, and the server goes on: refusing to start would not mend them.
  */
-export async function recover(reader: ReadStore, owned: Partition[], clock: Clock): Promise<Recovered> {
+export async function recover(
+  reader: ReadStore,
+  owned: Partition[],
+  clock: Clock,
+  keysMs: number,
+): Promise<Recovered> {
   const partitions = owned.map(({ partition }) => partition);
   const byNumber = new Map(owned.map((partition) => [partition.partition, partition]));
   const epoch = await reader.takePartitions(partitions);
@@ -67,7 +72,7 @@ export async function recover(reader: ReadStore, owned: Partition[], clock: Cloc
   await reader.loadUnsettled(partitions, (row) => unsettled.push(row));
   await reader.loadKeys(
     partitions,
-    clock.now() - KEY_MEMORY_MS,
+    clock.now() - keysMs,
     ({ partition, keyPartition, key, fingerprint, at }) => {
       byNumber.get(partition)?.keys.add(key, fingerprint, at);
       byNumber.get(keyPartition)?.claims.keys.add(key, fingerprint, at);

@@ -13,7 +13,8 @@ import { type Problem, type ProblemCode, problemOf } from '../reservations/outco
 import { type LineRefusal, type Reservation, STATUSES, type Status } from '../reservations/types.ts';
 import type { FoundReservation } from '../storage/find-reservation.ts';
 import { Reader, Writer } from '../wire/bytes.ts';
-import { decodeRefusals, decodeReply, encodeRefusals, encodeReply } from '../wire/codec.ts';
+import { decodeReply, encodeReply } from '../wire/codec.ts';
+import { decodeRefusals, encodeRefusals } from '../wire/fields.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Reply } from '../wire/messages.ts';
 import type { PartitionState, Turn } from './state.ts';
@@ -94,12 +95,19 @@ export function recall(state: PartitionState, { hash, fingerprint }: Key, answer
 export function replay(state: PartitionState, hash: string, answer: Answer): void {
   const failed = (): void => answer({ kind: 'problem', code: 'partition-unavailable' });
   state.whenDurable(() => {
-    state.host.findAnswer(state.partition, hash).then((bytes) => {
-      if (bytes === undefined) return failed();
-      const remembered = decode(bytes);
-      if (remembered.kind !== 'seen') return answer({ kind: 'replayed', reply: remembered, short: [] });
-      showAgain(state, remembered, answer);
-    }, failed);
+    state.host
+      .findAnswer(state.partition, hash)
+      .then((bytes) => {
+        if (bytes === undefined) {
+          // It has run out in the database before it did here; sent again, the request is a new one.
+          state.keys.remove(hash);
+          return failed();
+        }
+        const remembered = decode(bytes);
+        if (remembered.kind !== 'seen') return answer({ kind: 'replayed', reply: remembered, short: [] });
+        showAgain(state, remembered, answer);
+      })
+      .catch(failed);
   });
 }
 

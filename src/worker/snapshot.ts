@@ -6,6 +6,7 @@
  * they were made. Arrays double when they are full. No object is kept per row.
  */
 
+import { QUANTITY_MAX } from '../limits.ts';
 import type { StockLevel } from '../reservations/types.ts';
 import { hashBytes } from '../routing/partition-map.ts';
 import { ByteHeap } from './byte-heap.ts';
@@ -106,8 +107,14 @@ export class Snapshot {
     return level;
   }
 
+  /**
+   * What may still be promised. Never more than QUANTITY_MAX in all, whatever the limits allow: then no sale, after whatever
+   * count, can bring `onHand` below what its column holds.
+   */
   available(level: number): number {
-    return this.onHand[level] - this.reserved[level] - this.safetyStock[level] + this.backorderLimit[level];
+    const available =
+      this.onHand[level] - this.reserved[level] - this.safetyStock[level] + this.backorderLimit[level];
+    return Math.min(available, QUANTITY_MAX - this.reserved[level]);
   }
 
   skuOf(level: number): string {

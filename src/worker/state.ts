@@ -9,11 +9,11 @@
 import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
 import type { Sold } from '../reservations/sold.ts';
-import type { GrantedLine } from '../reservations/types.ts';
+import type { GrantedLine, LedgerKind } from '../reservations/types.ts';
 import type { Found } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
 import type { HoldRequest, Outcome, Reply } from '../wire/messages.ts';
-import type { Author, Batch, LedgerKind, NewReservation, Note } from './batch.ts';
+import type { Author, Batch, NewReservation, Note } from './batch.ts';
 import { Claims } from './claims.ts';
 import { Holds } from './holds.ts';
 import { Keys } from './keys.ts';

@@ -19,13 +19,14 @@ import type { Answer, Wire } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
 import { Actor } from './actor.ts';
 import { getReservation } from './decide-close.ts';
-import { getLevels } from './decide-stock.ts';
+import { exportLevels, getLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
 import { recall } from './remember.ts';
+import type { Searches } from './searches.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
 
@@ -39,14 +40,17 @@ export interface WorkerParts {
   /** One for each commit lane. */
   stores: CommitStore[];
   reader: ReadStore;
+  searches: Pick<Searches, 'receive'>;
   wire: Wire;
+  /** How long idempotency keys are remembered, in milliseconds. */
+  keysMs: number;
   memoryBytes(): number;
   /** Ends the process: another owner has fenced it off, or an invariant is broken. */
   fail(reason: 'fenced' | 'defect', detail: string): void;
 }
 
 export async function runWorker(parts: WorkerParts): Promise<Running> {
-  const { worker, map, clock, stores, reader, wire } = parts;
+  const { worker, map, clock, stores, reader, wire, searches, keysMs } = parts;
   const lanes = stores.map((store) => new Lane(store, clock, parts.fail));
   const pulse = new Pulse(reader.ping, reader.failureText, clock);
   const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
@@ -90,6 +94,11 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
 
   function dispatch(request: Request, answer: Answer): void {
     if (request.kind === 'status') return answer({ kind: 'status', status: status() });
+    if (request.kind === 'find-reservations' || request.kind === 'read-ledger') {
+      return draining
+        ? answer({ kind: 'problem', code: 'partition-unavailable' })
+        : searches.receive(request, answer);
+    }
     const actor = actors.get(request.partition);
     if (!serving || draining || actor === undefined) {
       return answer({ kind: 'problem', code: 'partition-unavailable' });
@@ -97,6 +106,8 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     switch (request.kind) {
       case 'get-levels':
         return getLevels(actor.partition, request, answer);
+      case 'export-levels':
+        return exportLevels(actor.partition, request, answer);
       case 'get-reservation':
         return getReservation(actor.partition, request.id, answer);
       case 'claim':
@@ -148,7 +159,7 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     const owned = [...actors.values()]
       .map((actor) => actor.partition)
       .filter(({ partition }) => laneOf(partition) === lane);
-    const recovered = await recover(reader, owned, clock);
+    const recovered = await recover(reader, owned, clock, keysMs);
     lane.epoch = recovered.epoch;
     unsettled.push(...recovered.unsettled);
   }
@@ -162,7 +173,7 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     const now = clock.now();
     for (const actor of actors.values()) {
       actor.wake(now);
-      actor.partition.forgetOldKeys(now);
+      actor.partition.forgetOldKeys(now, keysMs);
     }
   };
   tick();

@@ -44,7 +44,11 @@ test.skipIf(!present && !process.env.CI)(
 
       await page.goto(`${server.url}/swagger`);
       await page.locator('#operations-Stock-putStockLevel').waitFor();
-      expect(await page.locator('.opblock').count()).toBe(9);
+      const { paths } = (await (await fetch(`${server.url}/swagger/json`)).json()) as {
+        paths: Record<string, object>;
+      };
+      const calls = Object.values(paths).flatMap((methods) => Object.keys(methods));
+      expect(await page.locator('.opblock').count()).toBe(calls.length);
       expect(await page.locator('.title').first().textContent()).toContain('Holdfast');
 
       expect(await execute(page, 'operations-Stock-putStockLevel')).toBe('201');

@@ -216,6 +216,30 @@ test('an adjustment is made once, and shows the level as it was', async () => {
   await expectReplay(path, tooMuch, lost, refused);
 });
 
+test('a batch with a key is one request, and its reservations are held once', async () => {
+  const skus = await stocked(3);
+  const batch = `${RESERVATIONS}/batch`;
+  const key = newKey();
+  const items = skus.slice(0, 2).map((sku) => orderOf([sku]));
+  const first = await shop.once<{ results: Record<string, unknown>[] }>(batch, items, key);
+  expect([first.status, first.replayed]).toEqual([200, false]);
+  const again = await shop.once<{ results: Record<string, unknown>[] }>(batch, items, key);
+  expect(again.replayed).toBe(true);
+  expect(again.body.results).toEqual(first.body.results.map((result) => ({ ...result, replayed: true })));
+  const other = await shop.once(batch, [...items, orderOf([skus[2]])], key);
+  expect([other.status, other.code]).toEqual([422, 'idempotency-key-reused']);
+  // With a key of its own an item is what it would be alone.
+  const own = crypto.randomUUID();
+  const alone = await shop.once<Reservation>(RESERVATIONS, orderOf([skus[2]]), own);
+  const within = await shop.call<{ results: { replayed?: boolean; reservation: Reservation }[] }>(
+    'POST',
+    batch,
+    [{ ...orderOf([skus[2]]), idempotencyKey: own }],
+  );
+  expect(within.body.results).toEqual([{ status: 201, replayed: true, reservation: alone.body } as never]);
+  expect(await reservedOf(skus)).toEqual([1, 1, 1]);
+});
+
 test('keys survive kill -9 of the workers, for every kind of request', async () => {
   const skus = await stocked(4);
   const made: [string, unknown, string, Answer<unknown>][] = [];

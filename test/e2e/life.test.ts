@@ -118,7 +118,7 @@ describe.each([1, 4])('over %i partitions', (parts) => {
     expect((await shop.cancel(id)).status).toBe(200);
     expect((await shop.confirm(id)).code).toBe('reservation-cancelled');
     expect((await shop.confirm(id, { ifExpired: 'rehold' })).code).toBe('reservation-cancelled');
-    expect((await shop.confirm(id, { lines: [{ sku: skus[0], quantity: 1 }] })).code).toBe(
+    expect((await shop.confirm(id, { lines: [{ sku: skus[0], quantity: 100 }] })).code).toBe(
       'reservation-cancelled',
     );
     expect((await shop.extend(id, 60)).code).toBe('reservation-cancelled');
@@ -181,6 +181,17 @@ describe.each([1, 4])('over %i partitions', (parts) => {
     ]);
     expect(books(await shop.levels(skus))).toEqual(before);
     expect((await shop.read(reservation.id)).body.status).toBe('expired');
+  });
+
+  test('too late for what was granted in part: the lines are those that it has', async () => {
+    const skus = await stocked(parts);
+    const lines = ['never-stocked', ...skus].map((sku) => ({ sku, quantity: 4 }));
+    const { body } = await shop.hold(lines, { mode: 'partial', expiresInSeconds: 1 });
+    await Bun.sleep(Date.parse(body.expiresAt) - Date.now() + 300);
+    await held([skus[0]], STOCK);
+    const { status, problem } = await shop.confirm(body.id, { ifExpired: 'rehold' });
+    expect(status).toBe(409);
+    expect(problem.errors).toEqual([expect.objectContaining({ line: 0, sku: skus[0] })]);
   });
 
   test('of many who confirm at once, all hear the same and it is sold once', async () => {
@@ -313,6 +324,47 @@ test('adjustments receive, write off, and refuse what cannot be', async () => {
     { kind: 'adjusted', delta: 5, reason: 'received', reference: 'delivery "7"' },
     { kind: 'adjusted', delta: -5, reason: 'damaged', reference: null },
     { kind: 'adjusted', delta: -5, reason: 'stolen', reference: null },
+  ]);
+});
+
+test('backorders that were sold are made up for by what comes in', async () => {
+  const [sku] = await stocked(1, 0);
+  const path = `/v1/stock/${sku}/berlin`;
+  expect((await shop.call('PUT', path, { onHand: 0, backorderLimit: 5 })).status).toBe(200);
+  const { id } = await held([sku], 3);
+  await shop.confirm(id);
+  expect(books([await shop.level(sku, 'berlin')])).toEqual([[-3, 0]]);
+  const received = await shop.adjust(sku, 'berlin', { delta: 2, reason: 'received' });
+  expect([received.status, received.body.onHand, received.body.available]).toEqual([200, -1, 4]);
+  expect((await shop.adjust(sku, 'berlin', { delta: -1, reason: 'lost' })).code).toBe('stock-below-zero');
+  expect((await shop.put(sku, 'berlin', 4)).body.available).toBe(9);
+});
+
+test('the largest quantities: no more is promised than a level can ever owe', async () => {
+  const most = 2_147_483_647;
+  const [sku] = await stocked(1, 0);
+  const path = `/v1/stock/${sku}/berlin`;
+  expect((await shop.call('PUT', path, { onHand: most, backorderLimit: most })).status).toBe(200);
+  const { id } = await held([sku], most);
+  expect((await shop.hold([{ sku, quantity: 1 }])).code).toBe('insufficient-stock');
+  await shop.call('PUT', path, { onHand: 0 });
+  expect((await shop.confirm(id)).status).toBe(200);
+  expect(books([await shop.level(sku, 'berlin')])).toEqual([[-most, 0]]);
+  expect((await shop.hold([{ sku, quantity: 1 }])).code).toBe('insufficient-stock');
+  await shop.call('PUT', path, { onHand: 0, backorderLimit: 0 });
+});
+
+test('one line over 300 locations that cannot be reheld is named once', async () => {
+  const [sku] = await stocked(1, 0);
+  const locations = Array.from({ length: 300 }, (_, i) => `shelf-${i}`);
+  for (const location of locations) await shop.put(sku, location, 1);
+  const sourcing = { strategy: 'split' };
+  const { body } = await shop.hold([{ sku, quantity: 300 }], { sourcing, expiresInSeconds: 1 });
+  await Bun.sleep(Date.parse(body.expiresAt) - Date.now() + 300);
+  expect((await shop.hold([{ sku, quantity: 1, location: 'shelf-7' }])).status).toBe(201);
+  const { problem } = await shop.confirm(body.id, { ifExpired: 'rehold' });
+  expect(problem.errors).toEqual([
+    expect.objectContaining({ line: 0, code: 'insufficient-stock', requested: 1 }),
   ]);
 });
 

@@ -399,7 +399,8 @@ describe('paths', () => {
     ['POST', STOCK, 'OPTIONS, PUT'],
     ['GET', STOCK, 'OPTIONS, PUT'],
     ['PATCH', '/v1/stock/query', 'GET, HEAD, OPTIONS, POST'],
-    ['GET', RESERVE, 'OPTIONS, POST'],
+    ['PUT', RESERVE, 'GET, HEAD, OPTIONS, POST'],
+    ['POST', '/v1/stock/A/ledger', 'GET, HEAD, OPTIONS, PUT'],
     ['PUT', `${RESERVE}/${ID}`, 'GET, HEAD, OPTIONS'],
     ['GET', `${RESERVE}/${ID}/cancel`, 'OPTIONS, POST'],
     ['POST', '/livez', 'GET, HEAD, OPTIONS'],
@@ -413,7 +414,7 @@ describe('paths', () => {
 
   test('OPTIONS names the methods; HEAD is a GET without its body', async () => {
     const options = await fetch(`${front.url}${RESERVE}`, { method: 'OPTIONS' });
-    expect([options.status, options.headers.get('allow')]).toEqual([204, 'OPTIONS, POST']);
+    expect([options.status, options.headers.get('allow')]).toEqual([204, 'GET, HEAD, OPTIONS, POST']);
     const head = await fetch(`${front.url}/livez`, { method: 'HEAD' });
     expect([head.status, head.headers.get('content-type'), await head.text()]).toEqual([
       200,

@@ -12,13 +12,15 @@ import { until } from '../helpers/server.ts';
 import { PARTITIONS, type ScriptedFront, startScriptedFront } from './scripted-front.ts';
 
 const ID = '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0002';
-const CALLS: { method: string; path: string; body?: unknown; writes: boolean }[] = [
+const CALLS: { method: string; path: string; body?: unknown; writes: boolean; searches?: boolean }[] = [
   { method: 'PUT', path: '/v1/stock/A/x', body: { onHand: 1 }, writes: true },
   { method: 'GET', path: '/v1/stock/A', writes: false },
   { method: 'POST', path: '/v1/stock/query', body: { skus: ['A'] }, writes: false },
   { method: 'POST', path: '/v1/reservations', body: { lines: [{ sku: 'A', quantity: 1 }] }, writes: true },
   { method: 'GET', path: `/v1/reservations/${ID}`, writes: false },
   { method: 'POST', path: `/v1/reservations/${ID}/cancel`, writes: true },
+  { method: 'GET', path: '/v1/reservations?sku=A', writes: false, searches: true },
+  { method: 'GET', path: '/v1/stock/A/ledger', writes: false, searches: true },
 ];
 
 function send(front: ScriptedFront, { method, path, body }: (typeof CALLS)[number]): Promise<Response> {
@@ -31,8 +33,9 @@ function send(front: ScriptedFront, { method, path, body }: (typeof CALLS)[numbe
 
 async function codeOf(response: Response): Promise<string> {
   expect(response.status).toBe(503);
-  expect(response.headers.get('retry-after')).toBe('1');
-  return ((await response.json()) as { code: string }).code;
+  const { code } = (await response.json()) as { code: string };
+  expect(response.headers.get('retry-after')).toBe(code === 'search-too-slow' ? '5' : '1');
+  return code;
 }
 
 describe('a worker that goes', () => {
@@ -87,7 +90,9 @@ test('a worker that never answers is given up at the deadline', async () => {
     const started = performance.now();
     const codes = CALLS.map(async (call) => codeOf(await send(front, call)));
     expect(await Promise.all(codes)).toEqual(
-      CALLS.map(({ writes }) => (writes ? 'outcome-unknown' : 'partition-unavailable')),
+      CALLS.map(({ writes, searches }) =>
+        writes ? 'outcome-unknown' : searches ? 'search-too-slow' : 'partition-unavailable',
+      ),
     );
     const ms = performance.now() - started;
     expect(ms).toBeGreaterThanOrEqual(REQUEST_DEADLINE_MS - 5);
@@ -176,6 +181,44 @@ describe('Backends', () => {
     expect(defect).rejects.toThrow('a defect');
     deadlines.close();
     expect(timers()).toBe(0);
+  });
+
+  test('asks workers in turn for a search, and the next one where one cannot say', async () => {
+    const { clock, pass } = manualClock();
+    const deadlines = new Deadlines(clock);
+    const asked: string[] = [];
+    const found: Reply = { kind: 'found', reservations: [] };
+    const unavailable: Reply = { kind: 'problem', code: 'partition-unavailable' };
+    const silence = new Promise<Reply>(() => {});
+    let workers: Record<string, () => Promise<Reply>> = {};
+    const link = (path: string): Link => ({
+      ask() {
+        asked.push(path);
+        return workers[path]();
+      },
+      connected: true,
+      close() {},
+    });
+    const map = { version: 1, sockets: ['a', 'b', 'c'], owner: [0, 1, 2, 0] };
+    const backends = new Backends(map, deadlines, clock, link);
+    const search = async (a: () => Promise<Reply>, b = a, c = b) => {
+      workers = { a, b, c };
+      const reply = await backends.search({ kind: 'find-reservations', deadline: 500, limit: 1 });
+      return [asked.splice(0).join(' '), reply.kind === 'problem' ? reply.code : reply.kind];
+    };
+    const answer = (reply: Reply) => async () => reply;
+    const gone = (sent: boolean) => () => Promise.reject(new LinkBroken(sent, 'gone'));
+
+    for (const worker of ['a', 'b', 'c', 'a']) expect(await search(answer(found))).toEqual([worker, 'found']);
+    expect(await search(answer(found), gone(false), answer(unavailable))).toEqual(['b c a', 'found']);
+    expect(await search(answer(found), answer(found), gone(true))).toEqual(['c a', 'found']);
+    expect(await search(answer(unavailable), gone(true))).toEqual(['a b c', 'partition-unavailable']);
+    for (const code of ['overloaded', 'search-too-slow', 'unknown-sku'] as const)
+      expect(await search(answer({ kind: 'problem', code }))).toEqual([expect.any(String), code]);
+    const late = search(() => silence);
+    pass(500 + SWEEP_MS + 1);
+    expect(await late).toEqual(['b', 'search-too-slow']);
+    deadlines.close();
   });
 
   test('many waits end each at its own time, in any order of joining and leaving', () => {

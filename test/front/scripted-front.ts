@@ -9,6 +9,7 @@ import { startFront } from '../../src/front/front.ts';
 import { evenMap } from '../../src/routing/partition-map.ts';
 import { type Answer, listen } from '../../src/wire/link.ts';
 import type { Reply, Request as WorkerRequest } from '../../src/wire/messages.ts';
+import { check, watch } from '../helpers/conformance.ts';
 import { freePorts, until } from '../helpers/server.ts';
 
 export const PARTITIONS = 16;
@@ -88,10 +89,11 @@ export async function startScriptedFront(script: Script = () => undefined): Prom
   });
   const isReady = async (): Promise<boolean> => (await fetch(`${scripted.url}/readyz`)).status === 200;
   await until(isReady, 5000, () => 'the front does not reach its worker');
+  await watch(scripted.port);
   return scripted;
 }
 
-/** A request as bytes, and what comes back until the server closes or the time is over. */
+/** A request as bytes, and what comes back until the server closes or the time is over. One answer is checked as of `fetch`. */
 export async function speak(
   port: number,
   parts: { afterMs?: number; bytes: string }[],
@@ -121,5 +123,22 @@ export async function speak(
   }
   await Promise.race([ended.promise, Bun.sleep(waitMs)]);
   socket.end();
+  const [, method, path] = /^([A-Z]+) (\/\S*) HTTP/.exec(parts.map(({ bytes }) => bytes).join('')) ?? [];
+  const response = answerOf(heard.text);
+  // One that is streamed has no length, and may be cut off.
+  const isWhole = response !== undefined && /\r\ncontent-length:/i.test(heard.text);
+  if (method !== undefined && isWhole) await check(String(port), method, path.split('?')[0], response);
   return heard;
+}
+
+/** The one answer that was heard; undefined if it has no status. */
+export function answerOf(text: string): Response | undefined {
+  const [head, body] = text.split('\r\n\r\n', 2);
+  const [first, ...fields] = head.split('\r\n');
+  const status = Number(/^HTTP\/1\.1 ([2-5]\d\d) /.exec(first)?.[1]);
+  if (Number.isNaN(status)) return undefined;
+  const headers = fields
+    .filter((field) => field.includes(':'))
+    .map((field): [string, string] => [field.split(':')[0], field.slice(field.indexOf(':') + 1)]);
+  return new Response(body, { status, headers });
 }

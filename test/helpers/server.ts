@@ -17,6 +17,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import postgres from 'postgres';
+import { watch } from './conformance.ts';
 
 export const REPOSITORY = join(import.meta.dir, '..', '..');
 const READY_MS = 30_000;
@@ -75,7 +76,7 @@ export async function makeHome(): Promise<Home> {
 
 const running = new Set<TestServer>();
 
-/** A test that fails before its stop must not leave its server to the machine; see cleanup.ts. */
+/** A test that fails before its stop must not leave its server to the machine; see preload.ts. */
 export async function killWhatIsLeft(): Promise<void> {
   for (const server of running) {
     await server.kill9();
@@ -145,6 +146,7 @@ export async function startServer({ env, home: given, command }: StartOptions = 
       if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}\n${output}`);
       return `the server is not ready\n${output}`;
     });
+    await watch(...server.frontPids().map((_, front) => port + front));
   } catch (error) {
     await server.kill9();
     throw error;

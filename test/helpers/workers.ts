@@ -90,6 +90,7 @@ export async function startIntruder(server: TestServer): Promise<Intruder> {
     worker: 0,
     database: server.home.databaseUrl === undefined ? embedded : { url: server.home.databaseUrl },
     map: evenMap(1, PARTITIONS, sockets),
+    retention: { keysMs: 86_400_000 },
   };
   const ready = Promise.withResolvers<void>();
   const main = join(REPOSITORY, 'src', 'main.ts');

@@ -2,7 +2,9 @@
 import { Backends } from '../../src/front/backends.ts';
 import { Bodies } from '../../src/front/body.ts';
 import { Deadlines } from '../../src/front/deadlines.ts';
+import { Gate } from '../../src/front/gate.ts';
 import { routes } from '../../src/front/routes.ts';
+import { BATCH_LINES_IN_FLIGHT_MAX, BULK_CALLS_MAX } from '../../src/limits.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
 import type { PartitionMap } from '../../src/routing/partition-map.ts';
 import { wireOver } from '../../src/wire/link.ts';
@@ -32,7 +34,11 @@ export class Front {
       backends: this.backends,
       bodies: new Bodies(deadlines, clock),
       clock,
+      deadlines,
       ids: new ReservationIds((bytes) => random.fill(bytes)),
+      bulkCalls: new Gate(BULK_CALLS_MAX),
+      batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
+      draining: new AbortController().signal,
     });
     process.onDeath(() => {
       for (const lose of this.unanswered) lose();

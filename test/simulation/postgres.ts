@@ -4,7 +4,7 @@
  * between leaves its client without an answer: the statement has landed, or will, or never does, as with a real one, which
  * learns that its client has gone only when it has answered.
  */
-import { COMMIT_ANSWER_MS, READS_AT_ONCE } from '../../src/limits.ts';
+import { COMMIT_ANSWER_MS, READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../../src/limits.ts';
 import type { BatchRows } from '../../src/storage/commit-batch.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
 import type { FailureKind } from '../../src/storage/database.ts';
@@ -82,7 +82,8 @@ export class Postgres {
   readStore(process: Process): ReadStore {
     const { tables } = this;
     const connection = new Connection(process, (name) => this.session(process, name), READS_AT_ONCE);
-    const read = <T>(run: () => T): Promise<T> => connection.use('read', run);
+    const read = <T>(run: () => T, withinMs?: number): Promise<T> => connection.use('read', run, withinMs);
+    const find = <T>(run: () => T): Promise<T> => read(run, REQUEST_DEADLINE_MS);
     const stream =
       <Args extends unknown[], Row>(load: (...args: Args) => Row[]) =>
       async (...all: [...Args, (row: Row) => void]): Promise<void> => {
@@ -98,10 +99,10 @@ export class Postgres {
       loadKeys: stream((partitions, since) => tables.loadKeys(partitions, since)),
       // Two statements, and what happens between them.
       async findReservation(home, id) {
-        const row = await read(() => tables.findHome(home, id));
-        return row === undefined ? undefined : read(() => tables.findLines(row));
+        const row = await find(() => tables.findHome(home, id));
+        return row === undefined ? undefined : find(() => tables.findLines(row));
       },
-      findAnswer: (partition, hash) => read(() => tables.findAnswer(partition, hash)),
+      findAnswer: (partition, hash) => find(() => tables.findAnswer(partition, hash)),
       ping: () => read(() => {}),
       failureText: String,
       close: () => connection.close(),

@@ -15,6 +15,7 @@ import { Process } from './process.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
+const KEYS_MS = 24 * 3_600_000;
 const RESTART_MS = { from: 10, to: 1500 };
 
 /** What servers share. */
@@ -125,6 +126,8 @@ export class Server {
       stores: Array.from({ length: COMMIT_LANES }, () => postgres.commitStore(process)),
       reader: postgres.readStore(process),
       wire: wireOver(network.of(process), clock),
+      searches: { receive: (_, answer) => answer({ kind: 'problem', code: 'search-too-slow' }) },
+      keysMs: KEYS_MS,
       memoryBytes: () => 0,
       fail(reason, detail) {
         if (!process.alive) return;

@@ -44,6 +44,7 @@ beforeEach(async () => {
   await sql`truncate holdfast.stock_level, holdfast.reservation, holdfast.ledger`;
 });
 
+const KEYS_MS = 60_000;
 let batchNumber = 0;
 const newBatch = (): Batch => new Batch(++batchNumber, systemClock.now());
 /** Whoever took partitions last, as a lane knows itself. */
@@ -52,7 +53,7 @@ let owner = { epoch: 0, commitSeq: 0 };
 async function owned(numbers: number[]): Promise<Partition[]> {
   const locations = new Locations();
   const partitions = numbers.map((number) => new Partition(number, locations, host, systemClock.now()));
-  owner = { epoch: (await recover(reader, partitions, systemClock)).epoch, commitSeq: 0 };
+  owner = { epoch: (await recover(reader, partitions, systemClock, KEYS_MS)).epoch, commitSeq: 0 };
   return partitions;
 }
 
@@ -268,7 +269,7 @@ test('a part whose home decided, or never will, is told so at the start', async 
 
   const [again] = await (async () => {
     const partition = new Partition(2, new Locations(), host, systemClock.now());
-    const { unsettled } = await recover(reader, [partition], systemClock);
+    const { unsettled } = await recover(reader, [partition], systemClock, KEYS_MS);
     expect(unsettled).toEqual([{ partition: 1, id: cancelled, decision: 'cancelled', participant: 2 }]);
     return [partition];
   })();
@@ -276,7 +277,7 @@ test('a part whose home decided, or never will, is told so at the start', async 
   expect(again.holds.state(again.holds.find(undecided))).toBe('trying');
 
   const homeAgain = new Partition(1, new Locations(), host, systemClock.now());
-  expect((await recover(reader, [homeAgain], systemClock)).unsettled).toEqual([
+  expect((await recover(reader, [homeAgain], systemClock, KEYS_MS)).unsettled).toEqual([
     { partition: 1, id: cancelled, decision: 'cancelled', participant: 2 },
   ]);
   expect(homeAgain.holds.participants(homeAgain.holds.find(decided))).toEqual([2]);

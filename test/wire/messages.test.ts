@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { PROBLEMS } from '../../src/reservations/outcomes.ts';
-import { MODES, STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
+import { LEDGER_KINDS, MODES, STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
 import { MalformedFrame, Reader, Writer } from '../../src/wire/bytes.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../src/wire/codec.ts';
 import { OUTCOMES, type Reply, type Request } from '../../src/wire/messages.ts';
@@ -27,6 +27,7 @@ const refusals = fc.array(
 );
 
 const keys = fc.record({ hash: hex, fingerprint: hex, partition });
+const seq = fc.maxSafeNat();
 
 const requests: fc.Arbitrary<Request> = fc.oneof(
   fc.record({
@@ -59,7 +60,27 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     backorderLimit: optional(fc.nat(2_147_483_647)),
     ifVersion: optional(fc.nat(2_147_483_647)),
   }),
+  fc.record({
+    kind: fc.constant('import-levels' as const),
+    ...to,
+    rows: fc.array(
+      fc.record({
+        sku: key,
+        location: key,
+        onHand: fc.nat(2_147_483_647),
+        safetyStock: optional(fc.nat(2_147_483_647)),
+        backorderLimit: optional(fc.nat(2_147_483_647)),
+      }),
+      { maxLength: 30 },
+    ),
+  }),
   fc.record({ kind: fc.constant('get-levels' as const), ...to, sku: key }),
+  fc.record({
+    kind: fc.constant('export-levels' as const),
+    ...to,
+    from: fc.nat(2_147_483_647),
+    limit: fc.nat(65_535),
+  }),
   fc.record({
     kind: fc.constantFrom('get-reservation' as const, 'ask' as const),
     ...to,
@@ -101,6 +122,23 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     expiresInMs: fc.nat(2_592_000_000),
     key: optional(keys),
   }),
+  fc.record({
+    kind: fc.constant('find-reservations' as const),
+    deadline: time,
+    reference: optional(key),
+    status: optional(fc.constantFrom(...STATUSES)),
+    sku: optional(key),
+    below: optional(id),
+    limit: fc.nat(100),
+  }),
+  fc.record({
+    kind: fc.constant('read-ledger' as const),
+    deadline: time,
+    sku: key,
+    location: optional(key),
+    from: optional(fc.array(seq, { minLength: 1, maxLength: 50 })),
+    limit: fc.nat(1000),
+  }),
   fc.constant({ kind: 'status' as const }),
 );
 
@@ -117,6 +155,27 @@ const level = fc.record({
   updatedAt: time,
 });
 
+const reservation = fc.record({
+  id,
+  status: fc.constantFrom(...STATUSES),
+  createdAt: time,
+  expiresAt: time,
+  closedAt: optional(time),
+  reference: optional(key),
+  lines,
+});
+const entry = fc.record({
+  seq,
+  location: key,
+  kind: fc.constantFrom(...LEDGER_KINDS),
+  onHandDelta: fc.maxSafeInteger(),
+  reservedDelta: fc.maxSafeInteger(),
+  reservation: optional(id),
+  reason: optional(key),
+  reference: optional(key),
+  at: time,
+});
+
 const replies: fc.Arbitrary<Reply> = fc.oneof(
   fc.record({
     kind: fc.constant('granted' as const),
@@ -125,18 +184,33 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
   }),
   fc.record({ kind: fc.constant('refused' as const), lines: refusals }),
   fc.record({ kind: fc.constant('level' as const), created: fc.boolean(), level }),
-  fc.record({ kind: fc.constant('levels' as const), levels: fc.array(level, { maxLength: 20 }) }),
+  fc.record({
+    kind: fc.constant('imported' as const),
+    changed: fc.nat(65_535),
+    unchanged: fc.nat(65_535),
+    refused: fc.array(
+      fc.record({ row: fc.nat(65_535), code: fc.constantFrom(...PROBLEMS.map(({ code }) => code)) }),
+      { maxLength: 20 },
+    ),
+  }),
+  fc.record({
+    kind: fc.constant('levels' as const),
+    levels: fc.array(level, { maxLength: 20 }),
+    next: optional(fc.nat(2_147_483_647)),
+  }),
   fc.record({
     kind: fc.constant('reservation' as const),
-    reservation: fc.record({
-      id,
-      status: fc.constantFrom(...STATUSES),
-      createdAt: time,
-      expiresAt: time,
-      closedAt: optional(time),
-      reference: optional(key),
-      lines,
-    }),
+    reservation,
+  }),
+  fc.record({
+    kind: fc.constant('found' as const),
+    reservations: fc.array(reservation, { maxLength: 5 }),
+    next: optional(id),
+  }),
+  fc.record({
+    kind: fc.constant('entries' as const),
+    entries: fc.array(entry, { maxLength: 20 }),
+    next: optional(fc.array(seq, { minLength: 1, maxLength: 50 })),
   }),
   fc.record({
     kind: fc.constant('outcome' as const),

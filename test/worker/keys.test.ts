@@ -1,6 +1,7 @@
 /** Idempotency-Keys in memory, and who may use one. */
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { CLAIM_MS } from '../../src/limits.ts';
 import type { Reply } from '../../src/wire/messages.ts';
 import { Claims } from '../../src/worker/claims.ts';
 import { Keys } from '../../src/worker/keys.ts';
@@ -82,14 +83,29 @@ test('one request with a key goes on at a time; who waits longer than its caller
   expect(answers.third).toEqual({ kind: 'claimed', known: true });
   expect(answers.impatient).toEqual({ kind: 'problem', code: 'overloaded' });
   // Its front is gone; whoever waits goes on when its time has run out.
-  claim('fourth', 1000, 290);
-  claims.sweep(299, 0, 10);
+  claim('fourth', 90_000, 290);
+  claims.sweep(CLAIM_MS + 11, 0, 10);
   expect(answers.fourth).toBeUndefined();
-  claims.sweep(301, 0, 10);
+  claims.sweep(CLAIM_MS + 13, 0, 10);
   expect(answers.fourth).toEqual({ kind: 'claimed', known: true });
-  // Without an effect, the key is free for another payload.
-  release(false, 302);
-  claim('free', 1000, 303, other);
+  // What had no effect leaves the key to whom it belonged before,
+  release(false, CLAIM_MS + 20);
+  claim('other again', 90_000, CLAIM_MS + 20, other);
+  expect(answers['other again']).toEqual({ kind: 'problem', code: 'idempotency-key-reused' });
+});
+
+test('a key whose only request had no effect is free for another payload', () => {
+  const claims = new Claims();
+  const key = { hash: hex(1), fingerprint: hex(2), partition: 0 };
+  const other = { ...key, fingerprint: hex(3) };
+  const answers: Record<string, Reply> = {};
+  const claim = (name: string, with_: typeof key): void =>
+    claims.claim({ kind: 'claim', partition: 0, deadline: 1000, key: with_ }, 0, (reply) => {
+      answers[name] = reply;
+    });
+  claim('first', key);
+  claims.release({ kind: 'release', partition: 0, deadline: 1000, key, used: false }, 1);
+  claim('free', other);
   expect(answers.free).toEqual({ kind: 'claimed', known: false });
 });
 

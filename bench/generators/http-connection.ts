@@ -1,0 +1,70 @@
+/**
+ * One keep-alive connection with one request on its way: as little HTTP as the open loop needs, so that
+ * the generator takes little from the machine that it shares with the servers.
+ */
+
+/** The status, or that there will be none. */
+export type Answer = number | 'broken';
+
+export interface HttpConnection {
+  /** Nothing else may be on its way. */
+  send(request: Uint8Array, answered: (answer: Answer) => void): void;
+  close(): void;
+}
+
+const HEADERS_END = Buffer.from('\r\n\r\n');
+const CONTENT_LENGTH = /\r\ncontent-length: (\d+)/i;
+const STATUS_AT = 'HTTP/1.1 '.length;
+
+export async function connect(url: string): Promise<HttpConnection> {
+  const { hostname, port } = new URL(url);
+  let received: Buffer = Buffer.alloc(0);
+  let answered: (answer: Answer) => void = () => {};
+  let unsent: Uint8Array | undefined;
+
+  const settle = (answer: Answer): void => {
+    const tell = answered;
+    answered = () => {};
+    tell(answer);
+  };
+  const socket = await Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data(_socket, chunk) {
+        received = received.length === 0 ? Buffer.from(chunk) : Buffer.concat([received, chunk]);
+        const status = statusOf(received);
+        if (status === undefined) return;
+        received = Buffer.alloc(0);
+        settle(status);
+      },
+      drain(socket) {
+        if (unsent !== undefined) write(socket, unsent);
+      },
+      close: () => settle('broken'),
+      error: () => settle('broken'),
+    },
+  });
+  function write(to: { write(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+    const written = to.write(bytes);
+    unsent = written < bytes.length ? bytes.subarray(Math.max(0, written)) : undefined;
+  }
+  return {
+    send(request, tell) {
+      answered = tell;
+      write(socket, request);
+    },
+    close: () => void socket.end(),
+  };
+}
+
+/** The status of a whole answer; undefined while it is not all there. */
+function statusOf(received: Buffer): number | undefined {
+  const headersEnd = received.indexOf(HEADERS_END);
+  if (headersEnd < 0) return undefined;
+  const headers = received.toString('latin1', 0, headersEnd);
+  const length = CONTENT_LENGTH.exec(headers);
+  if (length === null) throw new Error(`an answer without its length:\n${headers}`);
+  if (received.length < headersEnd + HEADERS_END.length + Number(length[1])) return undefined;
+  return Number(headers.slice(STATUS_AT, STATUS_AT + 3));
+}

@@ -1,0 +1,28 @@
+/** Lets only so much through at once: the rest is refused, or waits for its turn in the order of its coming. */
+export class Gate {
+  private readonly waiting: { size: number; enter: () => void }[] = [];
+
+  constructor(private room: number) {}
+
+  /** @returns false where there is no room */
+  tryEnter(size: number): boolean {
+    if (this.waiting.length > 0 || size > this.room) return false;
+    this.room -= size;
+    return true;
+  }
+
+  /** Resolves when there is room, which it then takes; `size` must not be more than there ever is. */
+  enter(size: number): Promise<void> {
+    if (this.tryEnter(size)) return Promise.resolve();
+    return new Promise((enter) => this.waiting.push({ size, enter }));
+  }
+
+  leave(size: number): void {
+    this.room += size;
+    while (this.waiting.length > 0 && this.waiting[0].size <= this.room) {
+      const { size: taken, enter } = this.waiting.shift()!;
+      this.room -= taken;
+      enter();
+    }
+  }
+}

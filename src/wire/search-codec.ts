@@ -1,0 +1,117 @@
+/** The messages of searches to bytes and back; see codec.ts. */
+import { LEDGER_KINDS, type LedgerEntry, STATUSES } from '../reservations/types.ts';
+import type { Reader, Writer } from './bytes.ts';
+import {
+  decodeOptional,
+  decodeReservation,
+  encodeOptional,
+  encodeReservation,
+  list,
+  pick,
+} from './fields.ts';
+import type { FindReservationsRequest, ReadLedgerRequest, Reply } from './messages.ts';
+
+type Found = Extract<Reply, { kind: 'found' }>;
+type Entries = Extract<Reply, { kind: 'entries' }>;
+
+export function encodeFindReservations(out: Writer, request: FindReservationsRequest): void {
+  out.f64(request.deadline);
+  out.text(request.reference ?? '');
+  encodeOptional(out, request.status && STATUSES.indexOf(request.status));
+  out.text(request.sku ?? '');
+  out.text(request.below ?? '');
+  out.u16(request.limit);
+}
+
+export function decodeFindReservations(input: Reader): FindReservationsRequest {
+  const kind = 'find-reservations';
+  const deadline = input.f64();
+  const reference = input.text() || undefined;
+  const status = decodeOptional(input);
+  return {
+    kind,
+    deadline,
+    reference,
+    status: status === undefined ? undefined : pick(STATUSES, status),
+    sku: input.text() || undefined,
+    below: input.text() || undefined,
+    limit: input.u16(),
+  };
+}
+
+export function encodeReadLedger(out: Writer, request: ReadLedgerRequest): void {
+  out.f64(request.deadline);
+  out.text(request.sku);
+  out.text(request.location ?? '');
+  encodeOptionalSeqs(out, request.from);
+  out.u16(request.limit);
+}
+
+export function decodeReadLedger(input: Reader): ReadLedgerRequest {
+  return {
+    kind: 'read-ledger',
+    deadline: input.f64(),
+    sku: input.text(),
+    location: input.text() || undefined,
+    from: decodeOptionalSeqs(input),
+    limit: input.u16(),
+  };
+}
+
+export function encodeFound(out: Writer, { next, reservations }: Found): void {
+  out.text(next ?? '');
+  out.u16(reservations.length);
+  for (const reservation of reservations) encodeReservation(out, reservation);
+}
+
+export function decodeFound(input: Reader): Found {
+  const next = input.text() || undefined;
+  return { kind: 'found', next, reservations: list(input.u16(), () => decodeReservation(input)) };
+}
+
+export function encodeEntries(out: Writer, { next, entries }: Entries): void {
+  encodeOptionalSeqs(out, next);
+  out.u16(entries.length);
+  for (const entry of entries) encodeLedgerEntry(out, entry);
+}
+
+export function decodeEntries(input: Reader): Entries {
+  const next = decodeOptionalSeqs(input);
+  return { kind: 'entries', next, entries: list(input.u16(), () => decodeLedgerEntry(input)) };
+}
+
+function encodeLedgerEntry(out: Writer, entry: LedgerEntry): void {
+  out.f64(entry.seq);
+  out.text(entry.location);
+  out.u8(LEDGER_KINDS.indexOf(entry.kind));
+  out.f64(entry.onHandDelta);
+  out.f64(entry.reservedDelta);
+  out.text(entry.reservation ?? '');
+  out.text(entry.reason ?? '');
+  out.text(entry.reference ?? '');
+  out.f64(entry.at);
+}
+
+function decodeLedgerEntry(input: Reader): LedgerEntry {
+  return {
+    seq: input.f64(),
+    location: input.text(),
+    kind: pick(LEDGER_KINDS, input.u8()),
+    onHandDelta: input.f64(),
+    reservedDelta: input.f64(),
+    reservation: input.text() || undefined,
+    reason: input.text() || undefined,
+    reference: input.text() || undefined,
+    at: input.f64(),
+  };
+}
+
+/** A list that is absent is sent as an empty one: no level has none. */
+function encodeOptionalSeqs(out: Writer, seqs: number[] = []): void {
+  out.u16(seqs.length);
+  for (const seq of seqs) out.f64(seq);
+}
+function decodeOptionalSeqs(input: Reader): number[] | undefined {
+  const seqs = list(input.u16(), () => input.f64());
+  return seqs.length === 0 ? undefined : seqs;
+}
