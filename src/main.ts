@@ -30,7 +30,7 @@ switch (command) {
   }
   case 'worker': {
     const { runChild } = await import('./supervisor/child.ts');
-    await runChild(async (spec: WorkerSpec) => (await import('./worker/worker.ts')).startWorker(spec));
+    await runChild(async (spec: WorkerSpec) => (await import('./worker/start-worker.ts')).startWorker(spec));
     break;
   }
   case 'front': {

@@ -53,7 +53,7 @@ function readU32(bytes: Uint8Array, at: number): number {
   return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
 }
 
-/** The part of a Bun socket that an Outbox needs. `write` returns how many bytes the kernel took. */
+/** The part of a socket that an Outbox needs. `write` returns how many bytes the kernel took. */
 export interface Sink {
   write(bytes: Uint8Array): number;
 }
@@ -64,7 +64,11 @@ export class Outbox {
   private scheduled = false;
   private blocked = false;
 
-  constructor(private readonly sink: Sink) {}
+  /** @param soon calls back after what this turn of the event loop has brought has been handled */
+  constructor(
+    private readonly sink: Sink,
+    private readonly soon: (run: () => void) => void,
+  ) {}
 
   /** Too much is waiting for the peer: nothing more should be put in. */
   get full(): boolean {
@@ -80,7 +84,7 @@ export class Outbox {
     writer.patchU32(start, writer.length - start - 4);
     if (this.scheduled || this.blocked) return;
     this.scheduled = true;
-    setImmediate(this.flush);
+    this.soon(this.flush);
   }
 
   private readonly flush = (): void => {

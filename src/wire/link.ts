@@ -1,16 +1,18 @@
 /**
- * Both ends of a Unix socket to a worker: many requests at once, answers matched by id.
+ * Both ends of a socket to a worker: many requests at once, answers matched by id.
  *
  * The client's end connects by itself, and again with backoff when the connection breaks, until it
  * is closed. A break fails what is unanswered with LinkBroken. Nothing is ever sent twice: whether a
  * request may be repeated is the caller's to decide.
  */
+import { type Clock, systemClock } from '../clock.ts';
 import { LINK_REQUESTS_MAX } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import { MalformedFrame, Reader } from './bytes.ts';
 import { decodeReply, encodeReply } from './codec.ts';
 import { FrameDecoder, Outbox } from './frames.ts';
 import type { Reply, Request } from './messages.ts';
+import { type Sockets, unixSockets } from './sockets.ts';
 import { decodeTraced, encodeTraced } from './traced.ts';
 
 const RECONNECT_MS_MIN = 10;
@@ -45,15 +47,20 @@ interface Unanswered {
 
 const OVERLOADED: Reply = { kind: 'problem', code: 'overloaded' };
 
-class UnixLink implements Link {
+class SocketLink implements Link {
   private outbox: Outbox | undefined;
   private readonly unanswered = new Map<number, Unanswered>();
   private lastId = 0;
   private closed = false;
   private backoffMs = RECONNECT_MS_MIN;
   private hangUp: () => void = () => {};
+  private cancelDial: () => void = () => {};
 
-  constructor(private readonly path: string) {
+  constructor(
+    private readonly path: string,
+    private readonly sockets: Sockets,
+    private readonly clock: Clock,
+  ) {
     this.dial();
   }
 
@@ -74,6 +81,7 @@ class UnixLink implements Link {
 
   close(): void {
     this.closed = true;
+    this.cancelDial();
     this.hangUp();
   }
 
@@ -94,21 +102,20 @@ class UnixLink implements Link {
       this.unanswered.delete(id);
       waiting?.resolve(reply);
     };
-    Bun.connect({
-      unix: this.path,
-      socket: {
+    this.sockets
+      .connect(this.path, {
         open: (socket) => {
           this.hangUp = () => socket.end();
           if (this.closed) return this.hangUp();
           this.backoffMs = RECONNECT_MS_MIN;
-          this.outbox = new Outbox(socket);
+          this.outbox = new Outbox(socket, this.clock.soon);
         },
         data: (socket, chunk) => guard(socket, () => decoder.push(chunk, onFrame)),
         drain: () => this.outbox?.drained(),
         close: () => this.broke(),
         error: failed,
-      },
-    }).catch(() => this.redial());
+      })
+      .catch(() => this.redial());
   }
 
   private broke(): void {
@@ -121,51 +128,58 @@ class UnixLink implements Link {
 
   private redial(): void {
     if (this.closed) return;
-    setTimeout(() => this.dial(), this.backoffMs).unref();
+    this.cancelDial = this.clock.after(this.backoffMs, () => this.dial());
     this.backoffMs = Math.min(this.backoffMs * 2, RECONNECT_MS_MAX);
   }
-}
-
-export function connect(path: string): Link {
-  return new UnixLink(path);
 }
 
 /** Answers one request; must be called exactly once. */
 export type Answer = (reply: Reply) => void;
 
-/**
- * The worker's end. Bytes that are not frames cost their sender its connection and nobody else anything.
- * @param onMalformed told why a connection was closed
- */
-export function listen(
-  path: string,
-  onRequest: (request: Request, answer: Answer) => void,
-  onMalformed: (reason: string) => void,
-): { stop(): void } {
-  const reader = new Reader();
-  return Bun.listen<{ decoder: FrameDecoder; outbox: Outbox }>({
-    unix: path,
-    socket: {
-      open(socket) {
-        socket.data = { decoder: new FrameDecoder(), outbox: new Outbox(socket) };
-      },
-      data(socket, chunk) {
-        const { decoder, outbox } = socket.data;
-        const onFrame = (id: number, bytes: Uint8Array, start: number, end: number): void => {
-          const request = decodeTraced(reader.open(bytes, start, end));
-          reader.close();
-          if (outbox.full) return outbox.put(id, (writer) => encodeReply(writer, OVERLOADED));
-          onRequest(request, (reply) => outbox.put(id, (writer) => encodeReply(writer, reply)));
-        };
-        guard(socket, () => decoder.push(chunk, onFrame), onMalformed);
-      },
-      drain(socket) {
-        socket.data.outbox.drained();
-      },
-      error: failed,
-    },
-  });
+export interface Wire {
+  /** The end of whoever asks. */
+  connect(path: string): Link;
+  /**
+   * The worker's end. Bytes that are not frames cost their sender its connection and nobody else anything.
+   * @param onMalformed told why a connection was closed
+   */
+  listen(
+    path: string,
+    onRequest: (request: Request, answer: Answer) => void,
+    onMalformed: (reason: string) => void,
+  ): { stop(): void };
 }
+
+export function wireOver(sockets: Sockets, clock: Clock): Wire {
+  return {
+    connect: (path) => new SocketLink(path, sockets, clock),
+    listen(path, onRequest, onMalformed) {
+      const reader = new Reader();
+      return sockets.listen<{ decoder: FrameDecoder; outbox: Outbox }>(path, {
+        open(socket) {
+          socket.data = { decoder: new FrameDecoder(), outbox: new Outbox(socket, clock.soon) };
+        },
+        data(socket, chunk) {
+          const { decoder, outbox } = socket.data;
+          const onFrame = (id: number, bytes: Uint8Array, start: number, end: number): void => {
+            const request = decodeTraced(reader.open(bytes, start, end));
+            reader.close();
+            if (outbox.full) return outbox.put(id, (writer) => encodeReply(writer, OVERLOADED));
+            onRequest(request, (reply) => outbox.put(id, (writer) => encodeReply(writer, reply)));
+          };
+          guard(socket, () => decoder.push(chunk, onFrame), onMalformed);
+        },
+        drain(socket) {
+          socket.data.outbox.drained();
+        },
+        error: failed,
+      });
+    },
+  };
+}
+
+/** Over Unix sockets. */
+export const { connect, listen } = wireOver(unixSockets, systemClock);
 
 /** A handler threw: the rest of its bytes are lost, so the stream can't be read on. */
 function failed(socket: { terminate(): void }, error: Error): void {

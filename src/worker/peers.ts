@@ -6,8 +6,7 @@ import type { Clock } from '../clock.ts';
 import { REQUEST_DEADLINE_MS } from '../limits.ts';
 import type { GrantedLine } from '../reservations/types.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
-import type { Answer } from '../wire/link.ts';
-import { connect, type Link } from '../wire/link.ts';
+import type { Answer, Link } from '../wire/link.ts';
 import type { Reply, Request } from '../wire/messages.ts';
 import type { Decision } from './state.ts';
 
@@ -23,6 +22,7 @@ export class Peers {
     private readonly map: PartitionMap,
     private readonly self: number,
     private readonly clock: Clock,
+    private readonly connectTo: (path: string) => Link,
     private readonly here: (request: Request, answer: Answer) => void,
   ) {
     this.links = map.sockets.map(() => undefined);
@@ -32,7 +32,7 @@ export class Peers {
   ask(request: Request & { partition: number }): Promise<Reply> {
     const owner = this.map.owner[request.partition];
     if (owner === this.self) return new Promise((resolve) => this.here(request, resolve));
-    this.links[owner] ??= connect(this.map.sockets[owner]);
+    this.links[owner] ??= this.connectTo(this.map.sockets[owner]);
     return this.links[owner].ask(request);
   }
 

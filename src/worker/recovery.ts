@@ -5,16 +5,8 @@
 import type { Clock } from '../clock.ts';
 import { TOMBSTONE_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
-import type { Sql } from '../storage/database.ts';
-import { loadKeys } from '../storage/load-keys.ts';
-import {
-  loadLevels,
-  loadNever,
-  loadOpen,
-  loadUnsettled,
-  type UnsettledRow,
-} from '../storage/load-partitions.ts';
-import { takePartitions } from '../storage/take-partitions.ts';
+import type { UnsettledRow } from '../storage/load-partitions.ts';
+import type { ReadStore } from '../storage/read-store.ts';
 import type { Partition } from './partition.ts';
 
 /** A participant whose home has no record may have asked too early: the home's front may still be deciding. */
@@ -32,15 +24,15 @@ export interface Recovered {
  * Rows that contradict each other are logged, and the server goes on: refusing to start would not mend them.
  */
 export async function recover(
-  sql: Sql,
+  reader: ReadStore,
   owned: Partition[],
   clock: Clock,
   keysMs: number,
 ): Promise<Recovered> {
   const partitions = owned.map(({ partition }) => partition);
   const byNumber = new Map(owned.map((partition) => [partition.partition, partition]));
-  const epoch = await takePartitions(sql, partitions);
-  await loadLevels(sql, partitions, (row) => {
+  const epoch = await reader.takePartitions(partitions);
+  await reader.loadLevels(partitions, (row) => {
     const partition = byNumber.get(row.partition)!;
     const { snapshot } = partition;
     const level = snapshot.addLevel(row.sku, row.location);
@@ -55,7 +47,7 @@ export async function recover(
     partition.ledgerSeq = Math.max(partition.ledgerSeq, row.lastEntry);
   });
   const unsettled: UnsettledRow[] = [];
-  await loadOpen(sql, partitions, (row) => {
+  await reader.loadOpen(partitions, (row) => {
     const { partition, id, home, decision, sold, createdAt, expiresAt, reference, participants, lines } = row;
     if (decision !== null && decision !== 'held') {
       unsettled.push({ partition: home, id, decision, sold, participant: partition });
@@ -74,12 +66,11 @@ export async function recover(
         lines,
       );
   });
-  await loadNever(sql, partitions, clock.now() - TOMBSTONE_MS, ({ partition, id, at }) =>
+  await reader.loadNever(partitions, clock.now() - TOMBSTONE_MS, ({ partition, id, at }) =>
     byNumber.get(partition)!.restoreNever(id, at),
   );
-  await loadUnsettled(sql, partitions, (row) => unsettled.push(row));
-  await loadKeys(
-    sql,
+  await reader.loadUnsettled(partitions, (row) => unsettled.push(row));
+  await reader.loadKeys(
     partitions,
     clock.now() - keysMs,
     ({ partition, keyPartition, key, fingerprint, at }) => {

@@ -1,24 +1,21 @@
 /**
- * A worker process: the actors of its partitions, their commit lanes, the socket that fronts and other
- * workers reach it by, and connections for reads and for searches that no commit waits for.
+ * A worker: the actors of its partitions, their commit lanes, and the socket that fronts and other workers
+ * reach it by. It touches nothing but what it is given: start-worker.ts gives it a process, Unix sockets
+ * and Postgres, the simulation its own.
  *
  * It listens before its partitions are loaded, and answers `partition-unavailable` until they are. When
  * it learns that it lost a partition it ends at once, dropping everything it holds in memory: what was
  * not committed was never acknowledged.
  */
-import { rm } from 'node:fs/promises';
-import { systemClock } from '../clock.ts';
-import { COMMIT_LANES, READS_AT_ONCE, REQUEST_DEADLINE_MS, WHEEL_TICK_MS } from '../limits.ts';
+import type { Clock } from '../clock.ts';
+import { COMMIT_LANES, WHEEL_TICK_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
-import type { Running, WorkerSpec } from '../process.ts';
-import { openCommitStore } from '../storage/commit-store.ts';
-import { Connections, failureText, openDatabase, openLane } from '../storage/database.ts';
-import { findAnswer } from '../storage/find-answer.ts';
-import { findReservation } from '../storage/find-reservation.ts';
+import type { Running } from '../process.ts';
+import type { PartitionMap } from '../routing/partition-map.ts';
+import type { CommitStore } from '../storage/commit-store.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
-import { ping } from '../storage/ping.ts';
-import { openSearchStore } from '../storage/search-store.ts';
-import { type Answer, listen } from '../wire/link.ts';
+import type { ReadStore } from '../storage/read-store.ts';
+import type { Answer, Wire } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
 import { Actor } from './actor.ts';
 import { getReservation } from './decide-close.ts';
@@ -26,39 +23,44 @@ import { exportLevels, getLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
-import { Pruner } from './pruner.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
 import { recall } from './remember.ts';
-import { Searches } from './searches.ts';
+import type { Searches } from './searches.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
 import { follow } from './traces.ts';
 import { partitionsTaken, watchWorker } from './worker-metrics.ts';
 
-/** The exit code of a worker that another owner has fenced off; its supervisor starts a new one. */
-const EXIT_FENCED = 3;
-const EXIT_DEFECT = 4;
 const ASK_HOME_DEADLINE_MS = 2000;
 
-const clock = systemClock;
+/** What a worker is, and everything that it touches outside of its memory. */
+export interface WorkerParts {
+  worker: number;
+  map: PartitionMap;
+  clock: Clock;
+  /** One for each commit lane. */
+  stores: CommitStore[];
+  reader: ReadStore;
+  searches: Pick<Searches, 'receive'>;
+  wire: Wire;
+  /** How long idempotency keys are remembered, in milliseconds. */
+  keysMs: number;
+  memoryBytes(): number;
+  /** Ends the process: another owner has fenced it off, or an invariant is broken. */
+  fail(reason: 'fenced' | 'defect', detail: string): void;
+}
 
-export async function startWorker(spec: WorkerSpec): Promise<Running> {
-  const name = `worker ${spec.worker}`;
-  const stores = Array.from({ length: COMMIT_LANES }, (_, lane) =>
-    openCommitStore(spec.database, `${name} lane ${lane}`),
-  );
-  const lanes = stores.map((store) => new Lane(store, clock, fail));
-  const reader = new Connections(() => openDatabase(spec.database, `${name} reads`, READS_AT_ONCE));
-  const searchStore = openSearchStore(spec.database, `${name} searches`);
-  const searches = new Searches(searchStore, spec.map.owner.length, clock);
-  const pulse = new Pulse(() => reader.use(ping), failureText, clock);
+export async function runWorker(parts: WorkerParts): Promise<Running> {
+  const { worker, map, clock, stores, reader, wire, searches, keysMs } = parts;
+  const lanes = stores.map((store) => new Lane(store, clock, parts.fail));
+  const pulse = new Pulse(reader.ping, reader.failureText, clock);
   const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
   const actors = new Map<number, Actor>();
   let serving = false;
   let draining = false;
 
-  const peers = new Peers(spec.map, spec.worker, clock, dispatch);
+  const peers = new Peers(map, worker, clock, wire.connect, dispatch);
   const host: Host = {
     post: (partition, command) => actors.get(partition)!.post(command),
     askHome: (partition, home, id) => void askHome(partition, home, id),
@@ -70,9 +72,8 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       }
     },
     settle: (participants, id, decision) => peers.settle(participants, id, decision),
-    find: (home, id) => reader.use((sql) => findReservation(sql, home, id), REQUEST_DEADLINE_MS),
-    findAnswer: (partition, hash) =>
-      reader.use((sql) => findAnswer(sql, partition, hash), REQUEST_DEADLINE_MS),
+    find: reader.findReservation,
+    findAnswer: reader.findAnswer,
   };
 
   async function askHome(partition: number, home: number, id: string): Promise<void> {
@@ -139,18 +140,18 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
       commitSeq: laneOf(partition.partition).commitSeq,
     }));
     return {
-      worker: spec.worker,
+      worker,
       databaseProblem: databaseProblem(),
       partitions,
       commits: lanes.reduce((sum, lane) => sum + lane.commits, 0),
       commands: lanes.reduce((sum, lane) => sum + lane.commands, 0),
-      memoryBytes: process.memoryUsage.rss(),
+      memoryBytes: parts.memoryBytes(),
     };
   }
 
   const locations = new Locations();
-  spec.map.owner.forEach((worker, partition) => {
-    if (worker !== spec.worker) return;
+  map.owner.forEach((owner, partition) => {
+    if (owner !== worker) return;
     const { enlist } = laneOf(partition);
     actors.set(partition, new Actor(new Partition(partition, locations, host, clock.now()), enlist));
   });
@@ -161,10 +162,8 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     isServing: () => serving,
     databaseProblem,
   });
-  const socket = spec.map.sockets[spec.worker];
-  await rm(socket, { force: true });
-  const server = listen(socket, dispatch, (reason) =>
-    log.warn('link.malformed', { worker: spec.worker, reason }),
+  const server = wire.listen(map.sockets[worker], dispatch, (reason) =>
+    log.warn('link.malformed', { worker, reason }),
   );
 
   const startedAt = clock.now();
@@ -173,7 +172,7 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
     const owned = [...actors.values()]
       .map((actor) => actor.partition)
       .filter(({ partition }) => laneOf(partition) === lane);
-    const recovered = await reader.use((sql) => recover(sql, owned, clock, spec.retention.keysMs));
+    const recovered = await recover(reader, owned, clock, keysMs);
     lane.epoch = recovered.epoch;
     partitionsTaken.value += owned.length;
     unsettled.push(...recovered.unsettled);
@@ -182,22 +181,18 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   for (const { participant, id, decision, sold } of unsettled)
     void peers.settle([participant], id, { outcome: decision, sold });
   void pulse.beat();
-  const pruner = new Pruner(
-    new Connections(() => openLane(spec.database, `${name} prune`)),
-    [...actors.keys()],
-    spec.retention,
-    clock,
-  );
-  void pruner.run();
-  const ticking = setInterval(() => {
+  let cancelTick: () => void;
+  const tick = (): void => {
+    cancelTick = clock.after(WHEEL_TICK_MS, tick);
     const now = clock.now();
     for (const actor of actors.values()) {
       actor.wake(now);
-      actor.partition.forgetOldKeys(now, spec.retention.keysMs);
+      actor.partition.forgetOldKeys(now, keysMs);
     }
-  }, WHEEL_TICK_MS);
+  };
+  tick();
   log.info('worker.serving', {
-    worker: spec.worker,
+    worker,
     partitions: actors.size,
     loadedInMs: clock.now() - startedAt,
   });
@@ -205,20 +200,13 @@ export async function startWorker(spec: WorkerSpec): Promise<Running> {
   return {
     async drain() {
       draining = true;
-      clearInterval(ticking);
+      cancelTick();
       pulse.stop();
-      const pruned = pruner.stop();
       await Promise.all(lanes.map((lane) => lane.drained()));
       for (const lane of lanes) lane.close();
       peers.close();
       server.stop();
-      const reads = [reader.close(), searchStore.close(), pruned];
-      await Promise.all([...stores.map((store) => store.close()), ...reads]);
+      await Promise.all([...stores.map((store) => store.close()), reader.close()]);
     },
   };
-}
-
-function fail(reason: 'fenced' | 'defect', detail: string): never {
-  log.error(reason === 'fenced' ? 'worker.fenced' : 'invariant.broken', { detail });
-  process.exit(reason === 'fenced' ? EXIT_FENCED : EXIT_DEFECT);
 }

@@ -7,6 +7,7 @@ import { type CommitStore, openCommitStore } from '../../src/storage/commit-stor
 import { openDatabase, type Sql } from '../../src/storage/database.ts';
 import { findReservation } from '../../src/storage/find-reservation.ts';
 import { DatabaseRefused, prepareDatabase } from '../../src/storage/migrate.ts';
+import { openReadStore, type ReadStore } from '../../src/storage/read-store.ts';
 import { takePartitions } from '../../src/storage/take-partitions.ts';
 import type { HoldRequest } from '../../src/wire/messages.ts';
 import { Batch } from '../../src/worker/batch.ts';
@@ -19,6 +20,7 @@ import { startPostgres, type TestDatabase } from '../helpers/postgres.ts';
 let database: TestDatabase;
 let sql: Sql;
 let store: CommitStore;
+let reader: ReadStore;
 const ids = new ReservationIds();
 const host = { tellHeld() {}, askHome() {} } as unknown as Host;
 const noAnswer = (): void => {};
@@ -28,10 +30,12 @@ beforeAll(async () => {
   await prepareDatabase(database.spec, 4);
   sql = openDatabase(database.spec, 'test', 2);
   store = openCommitStore(database.spec, 'test lane');
+  reader = openReadStore(database.spec, 'test reads');
 }, 30_000);
 
 afterAll(async () => {
   await store?.close();
+  await reader?.close();
   await sql?.end({ timeout: 1 });
   await database?.stop();
 }, 30_000);
@@ -49,7 +53,7 @@ let owner = { epoch: 0, commitSeq: 0 };
 async function owned(numbers: number[]): Promise<Partition[]> {
   const locations = new Locations();
   const partitions = numbers.map((number) => new Partition(number, locations, host, systemClock.now()));
-  owner = { epoch: (await recover(sql, partitions, systemClock, KEYS_MS)).epoch, commitSeq: 0 };
+  owner = { epoch: (await recover(reader, partitions, systemClock, KEYS_MS)).epoch, commitSeq: 0 };
   return partitions;
 }
 
@@ -265,7 +269,7 @@ test('a part whose home decided, or never will, is told so at the start', async 
 
   const [again] = await (async () => {
     const partition = new Partition(2, new Locations(), host, systemClock.now());
-    const { unsettled } = await recover(sql, [partition], systemClock, KEYS_MS);
+    const { unsettled } = await recover(reader, [partition], systemClock, KEYS_MS);
     expect(unsettled).toEqual([{ partition: 1, id: cancelled, decision: 'cancelled', participant: 2 }]);
     return [partition];
   })();
@@ -273,7 +277,7 @@ test('a part whose home decided, or never will, is told so at the start', async 
   expect(again.holds.state(again.holds.find(undecided))).toBe('trying');
 
   const homeAgain = new Partition(1, new Locations(), host, systemClock.now());
-  expect((await recover(sql, [homeAgain], systemClock, KEYS_MS)).unsettled).toEqual([
+  expect((await recover(reader, [homeAgain], systemClock, KEYS_MS)).unsettled).toEqual([
     { partition: 1, id: cancelled, decision: 'cancelled', participant: 2 },
   ]);
   expect(homeAgain.holds.participants(homeAgain.holds.find(decided))).toEqual([2]);

@@ -19,7 +19,7 @@ const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 async function framesOf(texts: string[]): Promise<Uint8Array> {
   const pipe = new Pipe();
-  const outbox = new Outbox(pipe);
+  const outbox = new Outbox(pipe, setImmediate);
   for (const [i, text] of texts.entries()) outbox.put(i, (writer) => writer.longText(text));
   await turn();
   return new Uint8Array(pipe.taken);
@@ -68,7 +68,7 @@ test('what the kernel does not take waits for the drain, and nothing is reordere
     fc.asyncProperty(fc.array(fc.nat(60), { maxLength: 30 }), async (capacities) => {
       const texts = Array.from({ length: 12 }, (_, i) => `${i}`.repeat(i * 3));
       const pipe = new Pipe([...capacities]);
-      const outbox = new Outbox(pipe);
+      const outbox = new Outbox(pipe, setImmediate);
       for (let i = 0; i < texts.length; i++) {
         outbox.put(i, (writer) => writer.longText(texts[i]));
         if (i % 3 === 0) await turn();

@@ -34,25 +34,15 @@ function build() {
     findAnswer: async () => undefined,
     tellHeld: () => {},
     settle: async () => [],
-    // The store as the reader sees it: status only.
     async find(home, id) {
-      const status = store.statuses.get(`${home}/${id}`);
-      if (status === undefined) return undefined;
-      return {
-        id,
-        status: status as 'cancelled',
-        lines: [],
-        createdAt: 0,
-        expiresAt: 0,
-        unsettled: [],
-        heldLines: [],
-      };
+      const row = store.database.findHome(home, id);
+      return row === undefined ? undefined : store.database.findLines(row);
     },
   };
   const actors = PARTITIONS.map(
     (number) => new Actor(new Partition(number, locations, host, clock.now()), lane.enlist),
   );
-  lane.epoch = store.epoch;
+  lane.epoch = store.database.takePartitions(PARTITIONS);
   return { clock, store, lane, actors, fatal };
 }
 
@@ -143,7 +133,7 @@ async function play(operations: Operation[], together: number): Promise<void> {
       entry.got = reply;
       // Nothing is answered before it is committed.
       if (reply.kind === 'granted')
-        expect(store.statuses.has(`${p}/${(command as { id: string }).id}`)).toBe(true);
+        expect(store.database.reservations.has(`${p}/${(command as { id: string }).id}`)).toBe(true);
     });
   };
 
@@ -268,7 +258,7 @@ async function play(operations: Operation[], together: number): Promise<void> {
 
 /** Rows are what memory says, the ledger adds up to them, and its order has no gap. */
 function checkBooks(
-  store: MemoryStore,
+  { database }: MemoryStore,
   actors: Actor[],
   levels: Map<string, ModelLevel>,
   now: number,
@@ -278,11 +268,11 @@ function checkBooks(
   const open = [...held.values()].every(({ until }) => until > now);
   for (const { partition: state } of actors) {
     const { snapshot, partition: p } = state;
+    const ledger = database.ledger.get(p) ?? [];
     for (let number = 0; number < snapshot.levels; number++) {
-      const key = `${p}/${number}`;
       const { onHand, reserved, version } = snapshot.read(number);
-      expect(store.levels.get(key)).toEqual({ onHand, reserved, version });
-      const entries = store.ledger.filter((entry) => entry.key === key);
+      expect(database.levels.get(p)![number]).toMatchObject({ onHand, reserved, version });
+      const entries = ledger.filter(({ level }) => level === number);
       expect(entries.reduce((sum, entry) => sum + entry.onHandDelta, 0)).toBe(onHand);
       expect(entries.reduce((sum, entry) => sum + entry.reservedDelta, 0)).toBe(reserved);
       const model = levels.get(`${p}/${snapshot.skuOf(number)}`)!;
@@ -291,7 +281,7 @@ function checkBooks(
     expect([...state.holds.heldByLevel(snapshot.levels)]).toEqual([
       ...snapshot.reserved.slice(0, snapshot.levels),
     ]);
-    const seqs = store.ledger.filter((entry) => entry.key.startsWith(`${p}/`)).map((entry) => entry.seq);
+    const seqs = ledger.map(({ seq }) => seq);
     expect(seqs).toEqual(seqs.map((_, i) => i + 1));
   }
 }

@@ -26,7 +26,7 @@ function build(partitions = 1) {
     const partition = new Partition(number, locations, {} as Host, clock.now());
     return new Actor(partition, lane.enlist);
   });
-  lane.epoch = store.epoch;
+  lane.epoch = store.database.takePartitions(numbers);
   const send = (partition: number, command: CallerCommand): { reply?: Reply } => {
     const sent: { reply?: Reply } = {};
     actors[partition].receive(command, (reply) => {
@@ -53,11 +53,11 @@ test('rows create, change or leave levels; the later of two rows wins; a row tha
     { sku: 'B', location: 'x', onHand: 2, version: 1 },
     { sku: 'A', location: 'y', onHand: 4, safetyStock: 1, backorderLimit: 0, version: 1 },
   ]);
-  expect(store.ledger).toMatchObject([
-    { key: '0/0', seq: 1, onHandDelta: 1 },
-    { key: '0/1', seq: 2, onHandDelta: 2 },
-    { key: '0/0', seq: 3, onHandDelta: 2 },
-    { key: '0/2', seq: 4, onHandDelta: 4 },
+  expect(store.database.ledger.get(0)).toMatchObject([
+    { level: 0, seq: 1, onHandDelta: 1 },
+    { level: 1, seq: 2, onHandDelta: 2 },
+    { level: 0, seq: 3, onHandDelta: 2 },
+    { level: 2, seq: 4, onHandDelta: 4 },
   ]);
 
   const commits = lane.commitSeq;
@@ -69,11 +69,11 @@ test('rows create, change or leave levels; the later of two rows wins; a row tha
   const mixed = importRows([row('A', 3), row('B', 5), { ...row('A', 3), backorderLimit: 7 }]);
   await clock.settle();
   expect(mixed.reply).toEqual({ kind: 'imported', changed: 2, unchanged: 1, refused: [] });
-  expect(store.ledger.slice(4)).toMatchObject([
-    { key: '0/1', seq: 5, onHandDelta: 3 },
-    { key: '0/0', seq: 6, onHandDelta: 0 },
+  expect(store.database.ledger.get(0)!.slice(4)).toMatchObject([
+    { level: 1, seq: 5, onHandDelta: 3 },
+    { level: 0, seq: 6, onHandDelta: 0 },
   ]);
-  expect(store.levels.get('0/1')).toMatchObject({ onHand: 5, version: 2 });
+  expect(store.database.levels.get(0)![1]).toMatchObject({ onHand: 5, version: 2 });
 });
 
 test('a row beyond the locations of a SKU is refused by its index, the others are not', async () => {

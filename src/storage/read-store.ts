@@ -1,0 +1,33 @@
+/** The database as a worker reads it, and takes partitions of it: off the commit lanes, so that no commit waits. */
+import { READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../limits.ts';
+import type { DatabaseSpec } from '../process.ts';
+import { Connections, failureText, openDatabase, type Sql } from './database.ts';
+import { findAnswer } from './find-answer.ts';
+import { findReservation } from './find-reservation.ts';
+import { loadKeys } from './load-keys.ts';
+import { loadLevels, loadNever, loadOpen, loadUnsettled } from './load-partitions.ts';
+import { ping } from './ping.ts';
+import { takePartitions } from './take-partitions.ts';
+
+export type ReadStore = ReturnType<typeof openReadStore>;
+
+export function openReadStore(spec: DatabaseSpec, name: string) {
+  const connections = new Connections(() => openDatabase(spec, name, READS_AT_ONCE));
+  const on =
+    <Args extends unknown[], T>(query: (sql: Sql, ...args: Args) => Promise<T>, withinMs?: number) =>
+    (...args: Args): Promise<T> =>
+      connections.use((sql) => query(sql, ...args), withinMs);
+  return {
+    takePartitions: on(takePartitions),
+    loadLevels: on(loadLevels),
+    loadOpen: on(loadOpen),
+    loadNever: on(loadNever),
+    loadUnsettled: on(loadUnsettled),
+    loadKeys: on(loadKeys),
+    findReservation: on(findReservation, REQUEST_DEADLINE_MS),
+    findAnswer: on(findAnswer, REQUEST_DEADLINE_MS),
+    ping: on(ping),
+    failureText,
+    close: () => connections.close(),
+  };
+}

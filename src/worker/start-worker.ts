@@ -1,0 +1,54 @@
+/** The process around a worker: Unix sockets, Postgres, what reads and prunes it beside, and an end. */
+import { rm } from 'node:fs/promises';
+import { systemClock } from '../clock.ts';
+import { COMMIT_LANES } from '../limits.ts';
+import { log } from '../observability/log.ts';
+import type { Running, WorkerSpec } from '../process.ts';
+import { openCommitStore } from '../storage/commit-store.ts';
+import { Connections, openLane } from '../storage/database.ts';
+import { openReadStore } from '../storage/read-store.ts';
+import { openSearchStore } from '../storage/search-store.ts';
+import { connect, listen } from '../wire/link.ts';
+import { Pruner } from './pruner.ts';
+import { Searches } from './searches.ts';
+import { runWorker } from './worker.ts';
+
+/** The exit code of a worker that another owner has fenced off; its supervisor starts a new one. */
+const EXIT_FENCED = 3;
+const EXIT_DEFECT = 4;
+
+export async function startWorker({ worker, map, database, retention }: WorkerSpec): Promise<Running> {
+  const name = `worker ${worker}`;
+  const clock = systemClock;
+  await rm(map.sockets[worker], { force: true });
+  const searchStore = openSearchStore(database, `${name} searches`);
+  const running = await runWorker({
+    worker,
+    map,
+    clock,
+    stores: Array.from({ length: COMMIT_LANES }, (_, lane) =>
+      openCommitStore(database, `${name} lane ${lane}`),
+    ),
+    reader: openReadStore(database, `${name} reads`),
+    searches: new Searches(searchStore, map.owner.length, clock),
+    wire: { connect, listen },
+    keysMs: retention.keysMs,
+    memoryBytes: () => process.memoryUsage.rss(),
+    fail,
+  });
+  const pruning = new Connections(() => openLane(database, `${name} prune`));
+  const owned = [...map.owner.keys()].filter((partition) => map.owner[partition] === worker);
+  const pruner = new Pruner(pruning, owned, retention, clock);
+  void pruner.run();
+  return {
+    async drain() {
+      await Promise.all([pruner.stop(), running.drain()]);
+      await searchStore.close();
+    },
+  };
+}
+
+function fail(reason: 'fenced' | 'defect', detail: string): never {
+  log.error(reason === 'fenced' ? 'worker.fenced' : 'invariant.broken', { detail });
+  process.exit(reason === 'fenced' ? EXIT_FENCED : EXIT_DEFECT);
+}
