@@ -39,6 +39,7 @@ export class Front {
       bulkCalls: new Gate(BULK_CALLS_MAX),
       batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
       draining: new AbortController().signal,
+      gather: async () => [],
     });
     process.onDeath(() => {
       for (const lose of this.unanswered) lose();

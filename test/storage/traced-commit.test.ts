@@ -4,6 +4,7 @@ import { systemClock } from '../../src/clock.ts';
 import { commitBatch } from '../../src/storage/commit-batch.ts';
 import { openLane, type Sql } from '../../src/storage/database.ts';
 import { prepareDatabase } from '../../src/storage/migrate.ts';
+import { openReadStore } from '../../src/storage/read-store.ts';
 import { Batch } from '../../src/worker/batch.ts';
 import { Partition } from '../../src/worker/partition.ts';
 import { recover } from '../../src/worker/recovery.ts';
@@ -28,7 +29,9 @@ afterAll(async () => {
 
 test('commits with and without a trace write the same, and only those without are prepared', async () => {
   const partition = new Partition(0, new Locations(), {} as Host, systemClock.now());
-  const { epoch } = await recover(sql, [partition], systemClock, KEYS_MS);
+  const reader = openReadStore(database.spec, 'test reads');
+  const { epoch } = await recover(reader, [partition], systemClock, KEYS_MS);
+  await reader.close();
   let commitSeq = 0;
   const commit = async (traceparent?: string): Promise<void> => {
     const batch = new Batch(++commitSeq, systemClock.now());
