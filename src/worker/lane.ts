@@ -14,7 +14,7 @@
  * - `closed`: the lane gave up, because it was drained or because another owner has taken its place.
  */
 import { type Clock, elapsedMs } from '../clock.ts';
-import { BATCH_COMMANDS_MAX, COMMITS_IN_FLIGHT_MAX, DUE_BESIDE_COMMANDS_MAX } from '../limits.ts';
+import { BATCH_COMMANDS_MAX, BATCH_DUE_MAX, COMMITS_IN_FLIGHT_MAX } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { CommitStore } from '../storage/commit-store.ts';
 import type { Actor } from './actor.ts';
@@ -106,12 +106,11 @@ export class Lane {
   private form(): Batch {
     const now = this.clock.now();
     const batch = new Batch(++batchNumber, now);
-    // First what is due, so that commands find its units; but where callers wait, only so much of it that they hardly wait longer.
-    const dueMost = this.ready.length > 0 ? DUE_BESIDE_COMMANDS_MAX : BATCH_COMMANDS_MAX;
+    // First what is due, so that commands find its units.
     let commands = 0;
     let visited = 0;
-    while (visited < this.due.length && commands < dueMost) {
-      commands += this.due[visited++].visitDue(batch, now, Math.min(DUE_PER_VISIT, dueMost - commands));
+    while (visited < this.due.length && commands < BATCH_DUE_MAX) {
+      commands += this.due[visited++].visitDue(batch, now, Math.min(DUE_PER_VISIT, BATCH_DUE_MAX - commands));
     }
     this.due = this.due.slice(visited);
     visited = 0;
