@@ -24,8 +24,10 @@ const LAYERS: Record<string, string[]> = {
   front: [...EVERYWHERE, 'reservations', 'wire', 'routing', 'observability', 'package.json'],
   supervisor: [...EVERYWHERE, 'config', 'routing', 'observability', 'package.json'],
   verify: [...EVERYWHERE, 'config', 'storage', 'supervisor', 'observability'],
+  // Types alone: see the test of it below.
+  client: ['front', 'reservations'],
   // They choose what a process loads, so only what they import statically counts.
-  cli: [...EVERYWHERE, 'config', 'supervisor', 'verify', 'package.json', 'examples', 'bench'],
+  cli: [...EVERYWHERE, 'client', 'config', 'supervisor', 'verify', 'package.json', 'examples', 'bench'],
   main: ['process'],
   start: [],
 };
@@ -98,6 +100,22 @@ describe('layering', () => {
 
   test('every part of src has its place in the table', () => {
     expect([...new Set(sources.map(partOf))].filter((part) => LAYERS[part] === undefined)).toEqual([]);
+  });
+
+  // It is published, and runs where there is nothing of the server: in another process, in Node, in a browser.
+  test('the client takes nothing but types from the rest, and nothing from the platform', () => {
+    const imports = sources
+      .filter((path) => partOf(path) === 'client')
+      .flatMap(
+        (path) =>
+          readFileSync(path, 'utf8').match(
+            /^(import|export)\b[^;]* from '[^']+'|\bimport\(['"]|^import '.*'/gm,
+          ) ?? [],
+      );
+    expect(imports.length).toBeGreaterThan(10);
+    expect(
+      imports.filter((line) => !/ from '\.\/[^']+'$|^(import|export) type [^;]* from '\.\.\//.test(line)),
+    ).toEqual([]);
   });
 
   // The check itself: each of these must be objected to, however it is written.
