@@ -11,6 +11,14 @@ export const COMMANDS: Record<string, Listed> = {
     summary: 'start everything: Postgres, workers, fronts; Ctrl-C drains and stops them',
     load: () => import('./serve.ts'),
   },
+  import: {
+    summary: 'set stock levels from a CSV or NDJSON file of any size',
+    load: () => import('./import.ts'),
+  },
+  export: {
+    summary: 'write every stock level to a CSV or NDJSON file',
+    load: () => import('./export.ts'),
+  },
   verify: {
     summary: 'check the books of the database, beside a running server or without one',
     load: () => import('./verify.ts'),

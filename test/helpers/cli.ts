@@ -1,0 +1,60 @@
+/** Runs commands as their users do: the real binary, in a pipe or at a terminal. */
+import { join } from 'node:path';
+import { REPOSITORY } from './server.ts';
+
+export const HOLDFAST = [process.execPath, join(REPOSITORY, 'src', 'main.ts')];
+
+export interface Ran {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+type Env = Record<string, string | undefined>;
+
+export async function holdfast(
+  args: string[],
+  { env, stdin }: { env?: Env; stdin?: string } = {},
+): Promise<Ran> {
+  const child = Bun.spawn([...HOLDFAST, ...args], {
+    env: { ...process.env, ...env },
+    stdin: stdin === undefined ? 'ignore' : new Blob([stdin]),
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  const [code, stdout, stderr] = await Promise.all([
+    child.exited,
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  return { code, stdout, stderr };
+}
+
+/**
+ * At a terminal of 80 columns and 24 rows.
+ *
+ * @param type is told all that was shown so far, whenever there is more, and gets a way to press keys
+ * @returns the exit code, and everything that was written to the terminal
+ */
+export async function atTerminal(
+  args: string[],
+  env: Env,
+  type: (shown: string, press: (keys: string) => void) => void = () => {},
+): Promise<{ code: number; shown: string }> {
+  let shown = '';
+  const decoder = new TextDecoder();
+  const child = Bun.spawn([...HOLDFAST, ...args], {
+    env: { ...process.env, ...env, TERM: 'xterm-256color' },
+    terminal: {
+      cols: 80,
+      rows: 24,
+      data(terminal, bytes) {
+        shown += decoder.decode(bytes, { stream: true });
+        type(shown, (keys) => terminal.write(keys));
+      },
+    },
+  });
+  const code = await child.exited;
+  child.terminal?.close();
+  return { code, shown };
+}
