@@ -11,6 +11,14 @@ export const COMMANDS: Record<string, Listed> = {
     summary: 'start everything: Postgres, workers, fronts; Ctrl-C drains and stops them',
     load: () => import('./serve.ts'),
   },
+  status: {
+    summary: 'show how a running server is: partitions, workers, rates',
+    load: () => import('./status.ts'),
+  },
+  top: {
+    summary: 'show the same, live',
+    load: () => import('./top.ts'),
+  },
   import: {
     summary: 'set stock levels from a CSV or NDJSON file of any size',
     load: () => import('./import.ts'),

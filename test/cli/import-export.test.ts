@@ -84,8 +84,9 @@ test('a terminal sees how far it is, at what rate, and what is left; and the fil
 
 test('Ctrl-C ends an import, with 130', async () => {
   const file = manyLevels();
-  const { code, shown } = await atTerminal(['import', file], env, (soFar, press) => {
-    if (soFar.includes('import')) press('\x03');
+  const { code, shown } = await atTerminal(['import', file], env, {
+    when: (soFar) => soFar.includes('import'),
+    press: '\x03',
   });
   expect(shown).toContain('holdfast: interrupted');
   expect(code).toBe(130);

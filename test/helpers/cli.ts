@@ -33,15 +33,16 @@ export async function holdfast(
 /**
  * At a terminal of 80 columns and 24 rows.
  *
- * @param type is told all that was shown so far, whenever there is more, and gets a way to press keys
+ * @param keys are pressed once, as soon as what was shown so far is enough for them
  * @returns the exit code, and everything that was written to the terminal
  */
 export async function atTerminal(
   args: string[],
   env: Env,
-  type: (shown: string, press: (keys: string) => void) => void = () => {},
+  keys?: { when: (shown: string) => boolean; press: string },
 ): Promise<{ code: number; shown: string }> {
   let shown = '';
+  let pressed = false;
   const decoder = new TextDecoder();
   const child = Bun.spawn([...HOLDFAST, ...args], {
     env: { ...process.env, ...env, TERM: 'xterm-256color' },
@@ -50,7 +51,9 @@ export async function atTerminal(
       rows: 24,
       data(terminal, bytes) {
         shown += decoder.decode(bytes, { stream: true });
-        type(shown, (keys) => terminal.write(keys));
+        if (keys === undefined || pressed || !keys.when(shown)) return;
+        pressed = true;
+        terminal.write(keys.press);
       },
     },
   });
