@@ -39,4 +39,8 @@ export const COMMANDS: Record<string, Listed> = {
     summary: 'measure this machine: Holdfast, ceilings and rivals, in one run',
     load: () => import('./bench.ts'),
   },
+  completion: {
+    summary: 'print the script that completes commands in bash, zsh or fish',
+    load: () => import('./completion.ts'),
+  },
 };
