@@ -10,6 +10,7 @@ import { audit, Granted } from './tour-books.ts';
 
 export interface TourOptions {
   url: string;
+  key?: string;
   concurrency: number;
   /** How many of them, at most. */
   orders: number;
@@ -25,10 +26,10 @@ interface Tally {
 }
 
 /** @returns the exit code */
-export async function tour({ url, concurrency, orders: ordersMax }: TourOptions): Promise<number> {
+export async function tour({ url, key, concurrency, orders: ordersMax }: TourOptions): Promise<number> {
   const stock = await readStock();
   const orders = (await readOrders()).slice(0, ordersMax);
-  const client = new ShopClient(url);
+  const client = new ShopClient(url, key);
   await client.requireServer();
   console.log(`${count(stock.length)} stock levels, then ${count(orders.length)} orders, to ${url}\n`);
 

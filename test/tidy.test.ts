@@ -27,7 +27,17 @@ const LAYERS: Record<string, string[]> = {
   // Types alone: see the test of it below.
   client: ['front', 'reservations'],
   // They choose what a process loads, so only what they import statically counts.
-  cli: [...EVERYWHERE, 'client', 'config', 'supervisor', 'verify', 'package.json', 'examples', 'bench'],
+  cli: [
+    ...EVERYWHERE,
+    'client',
+    'front',
+    'config',
+    'supervisor',
+    'verify',
+    'package.json',
+    'examples',
+    'bench',
+  ],
   main: ['process'],
   start: [],
 };
@@ -40,7 +50,7 @@ const PACKAGES: Record<string, string[]> = {
     '@opentelemetry/sdk-trace',
   ],
   storage: ['postgres'],
-  cli: ['commander'],
+  cli: ['commander', 'cli-progress'],
   front: ['elysia', '@elysiajs/swagger', '@sinclair/typebox', 'swagger-ui-dist', 'prom-client'],
 };
 /** Pure code: no module of the platform either. */

@@ -1,5 +1,6 @@
 /** `holdfast tour`: a shop's day in a running server; see examples/tour.ts. */
 import type { TourOptions } from '../../examples/tour.ts';
+import { HoldfastError } from '../client/errors.ts';
 import { type Define, notes, Refusal } from './command.ts';
 import { type ServerOptions, serverOf, takesServer } from './server.ts';
 import { number } from './values.ts';
@@ -15,7 +16,9 @@ export const define: Define = (command, ending) => {
         const { NoServer } = await import('../../examples/shop-client.ts');
         const { tour } = await import('../../examples/tour.ts');
         return tour({ ...options, ...serverOf(options) }).catch((error) => {
-          throw error instanceof NoServer ? new Refusal(error.message) : error;
+          throw error instanceof NoServer || error instanceof HoldfastError
+            ? new Refusal(error.message)
+            : error;
         });
       }),
     );

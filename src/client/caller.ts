@@ -2,7 +2,7 @@
  * One call to the server, however many requests it takes. All tries of a call have the same Idempotency-Key, so it has
  * its effect once, also where the answer to an earlier try got lost.
  */
-import { type HoldfastError, NoAnswerError, type Problem, ProblemError } from './errors.ts';
+import { type HoldfastError, NoAnswerError, ProblemError } from './errors.ts';
 import { pause, retryAfterMs, Tries } from './retry.ts';
 import type { ChangeOptions } from './types.ts';
 
@@ -25,6 +25,8 @@ export interface Call {
   headers?: Record<string, string>;
   /** What is to come, unless that is JSON. */
   accept?: string;
+  /** An answer, though it is no 2xx. */
+  status?: number;
   /** Sent as JSON. */
   json?: unknown;
   /** Sent as it is; read once, so such a call is tried once. */
@@ -93,8 +95,7 @@ export class Caller {
     try {
       const signals = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
       const response = await fetch(this.url + call.path, this.request(call, key, signals));
-      if (!response.ok || !hasType(response, call.accept ?? JSON_TYPE))
-        return await failureOf(call, response);
+      if (!isAnswer(call, response)) return await failureOf(call, response);
       return { value: await read(response) };
     } catch (cause) {
       signal?.throwIfAborted();
@@ -120,25 +121,29 @@ export class Caller {
 }
 
 async function failureOf(call: Call, response: Response): Promise<Failure> {
-  const text = await response.text();
-  const problem = problemFrom(response, text);
-  const error =
-    problem === undefined
-      ? new NoAnswerError(
-          `${call.method} ${response.url} was answered ${response.status}, not by Holdfast: ${text.slice(0, BODY_SHOWN_MAX)}`,
-        )
-      : new ProblemError(problem, response.headers.get('x-request-id') ?? undefined);
-  const untouched = response.status === 429 || REFUSED_UNTOUCHED.includes(problem?.code ?? '');
+  const error = errorFrom(call, response, await response.text());
+  const code = error instanceof ProblemError ? error.code : '';
+  const untouched = response.status === 429 || REFUSED_UNTOUCHED.includes(code);
+  const worthIt = call.fragile ? untouched : WORTH_ANOTHER_TRY.includes(response.status);
   return {
     error,
-    again:
-      call.stream === undefined && (call.fragile ? untouched : WORTH_ANOTHER_TRY.includes(response.status)),
+    again: worthIt && call.stream === undefined,
     retryAfterMs: retryAfterMs(response.headers.get('retry-after')),
   };
 }
 
-function problemFrom(response: Response, text: string): Problem | undefined {
-  return !response.ok && hasType(response, PROBLEM_TYPE) ? JSON.parse(text) : undefined;
+function errorFrom({ method }: Call, response: Response, text: string): ProblemError | NoAnswerError {
+  if (!response.ok && hasType(response, PROBLEM_TYPE)) {
+    return new ProblemError(JSON.parse(text), response.headers.get('x-request-id') ?? undefined);
+  }
+  const said = `${response.status}, not by Holdfast: ${text.slice(0, BODY_SHOWN_MAX)}`;
+  const error = new NoAnswerError(`${method} ${response.url} was answered ${said}`);
+  error.status = response.status;
+  return error;
+}
+
+function isAnswer({ status, accept = JSON_TYPE }: Call, response: Response): boolean {
+  return (response.ok || response.status === status) && hasType(response, accept);
 }
 
 function hasType({ headers }: Response, type: string): boolean {

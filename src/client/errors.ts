@@ -37,4 +37,6 @@ export class ProblemError extends HoldfastError {
 
 export class NoAnswerError extends HoldfastError {
   override readonly name = 'NoAnswerError';
+  /** Where something answered that is not Holdfast, such as a proxy before it. */
+  status: number | undefined;
 }

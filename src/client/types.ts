@@ -18,6 +18,8 @@ export type LedgerEntry = Answers['LedgerEntry'];
 export type ImportResult = Answers['ImportResult'];
 export type Reservation = Answers['Reservation'];
 export type BatchedResult = Answers['BatchResult']['results'][number];
+export type PartitionTable = Answers['PartitionTable'];
+export type Readiness = Answers['Readiness'];
 
 export type Counts = PutLevel;
 export type Adjustment = Adjust;
