@@ -11,6 +11,9 @@ const HELP = `Holdfast reserves inventory and never promises the same unit twice
                     they balance, 1 when not, 2 when it could not find out
       --repair      then asks, and corrects by entries of the ledger what these can correct; not beside a server
       --yes         does not ask
+  bun run keys      the API keys that callers need as soon as there is one
+      create --name NAME --scope SCOPE [--expires 90d] [--rate 500/s]    scopes: read, reserve, stock, admin
+      list, revoke ID
   bun run test      runs the tests
   bun run tour      loads a shop into a running server, replays its orders, checks the books
   bun run bench     runs the benchmarks
@@ -42,14 +45,19 @@ switch (command) {
   }
   case 'migrate': {
     const { runTask } = await import('./supervisor/child.ts');
-    await runTask(async (spec: { database: DatabaseSpec; partitions: number }) =>
-      (await import('./storage/migrate.ts')).prepareDatabase(spec.database, spec.partitions),
+    await runTask(async (spec: { database: DatabaseSpec; partitions: number; exposedAt?: string }) =>
+      (await import('./storage/migrate.ts')).prepareDatabase(spec.database, spec.partitions, spec.exposedAt),
     );
     break;
   }
   case 'verify': {
     const { verify } = await import('./verify/verify.ts');
     process.exit(await verify(rest, process.env));
+    break;
+  }
+  case 'keys': {
+    const { keys } = await import('./cli/keys.ts');
+    process.exit(await keys(rest, process.env));
     break;
   }
   case '--help':
@@ -61,7 +69,7 @@ switch (command) {
   }
   default:
     console.error(
-      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, verify, tour, test, bench and --help`,
+      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, verify, keys, tour, test, bench and --help`,
     );
     process.exit(1);
 }

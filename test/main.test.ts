@@ -24,6 +24,6 @@ test.each([[['nonsense']], [['serve', 'nonsense']]])('%p is not a command', (arg
   const { exitCode, stdout, stderr } = run(...args);
   expect([exitCode, stdout]).toEqual([1, '']);
   expect(stderr).toBe(
-    'holdfast: "nonsense" is not a command; there are serve, verify, tour, test, bench and --help\n',
+    'holdfast: "nonsense" is not a command; there are serve, verify, keys, tour, test, bench and --help\n',
   );
 });
