@@ -1,139 +1,78 @@
-/**
- * `keys`: makes, lists and revokes API keys, beside a running server or without one. It writes to the table that the
- * workers read for the fronts; a running server follows within API_KEYS_EVERY_MS + API_KEYS_WAIT_MS.
- *
- * A new key goes to stdout, alone, so that a script can take it; everything about it to stderr. Ends with 0 when it is
- * done, 1 when it could not be, 2 when it was asked for in the wrong way.
- */
-import { userInfo } from 'node:os';
-import { type ApiKey, makeApiKey } from '../access/api-key.ts';
-import { systemClock } from '../clock.ts';
-import { readSettings, type Settings, WrongSetting } from '../config.ts';
-import { API_KEYS_EVERY_MS, API_KEYS_MAX, API_KEYS_WAIT_MS } from '../limits.ts';
-import { identify, log } from '../observability/log.ts';
-import { createApiKey, listApiKeys, revokeApiKey } from '../storage/api-keys.ts';
-import { failureText, isDatabaseError, openDatabase, type Sql } from '../storage/database.ts';
-import {
-  DatabaseRefused,
-  isPrepared,
-  prepareDatabase,
-  requireAnswer,
-  requireMigrated,
-} from '../storage/migrate.ts';
-import { type BorrowedDatabase, borrowDatabase } from '../supervisor/borrowed-database.ts';
-import { StartRefused } from '../supervisor/refusal.ts';
-import { type Asked, readKeysArgs, USAGE, WrongArguments } from './keys-args.ts';
-import { rateText, showKeys, timeText } from './show-keys.ts';
+/** `holdfast keys`: who may call; see keys/keys.ts. */
+import { InvalidArgumentError } from 'commander';
+import type { Rate } from '../access/api-key.ts';
+import { SCOPES, type Scope } from '../access/scopes.ts';
+import { keys } from '../keys/keys.ts';
+import { API_KEY_NAME_CHARACTERS_MAX, RATE_REQUESTS_MAX } from '../limits.ts';
+import { type Define, notes } from './command.ts';
 
-const DONE = 0;
-const FAILED = 1;
-const MISUSED = 2;
-const WITHIN = `within ${(API_KEYS_EVERY_MS + API_KEYS_WAIT_MS) / 1000} s`;
+const HOUR_MS = 3_600_000;
+const EXPIRES: Record<string, number> = { h: HOUR_MS, d: 24 * HOUR_MS };
+const PER: Record<string, number> = { s: 1, m: 60, h: 3600 };
+const NAME = new RegExp(`^[^\\p{C}]{1,${API_KEY_NAME_CHARACTERS_MAX}}$`, 'u');
 
-/** @returns the exit code */
-export async function keys(args: string[], env: Record<string, string | undefined>): Promise<number> {
-  identify('keys');
-  const stopping = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopping.abort());
-  try {
-    const asked = readKeysArgs(args);
-    if (asked.action === 'help') {
-      console.log(USAGE);
-      return DONE;
-    }
-    return await run(asked, readSettings(env), stopping.signal);
-  } catch (error) {
-    console.error(`holdfast: ${stopping.signal.aborted ? 'keys was stopped' : reasonOf(error)}`);
-    return error instanceof WrongArguments ? MISUSED : FAILED;
-  }
+interface CreateOptions {
+  name: string;
+  scope: Scope[];
+  expires?: number;
+  rate?: Rate;
 }
 
-function reasonOf(error: unknown): string {
-  const kinds = [WrongArguments, WrongSetting, StartRefused, DatabaseRefused];
-  if (kinds.some((kind) => error instanceof kind)) return (error as Error).message;
-  if (isDatabaseError(error)) return `keys could not go on: ${failureText(error)}`;
-  throw error;
-}
-
-type Act = Exclude<Asked, { action: 'help' }>;
-
-async function run(asked: Act, settings: Settings, signal: AbortSignal): Promise<number> {
-  const borrowed = await borrow(settings, asked.action === 'create', signal);
-  const sql = openDatabase(borrowed.database, 'keys');
-  try {
-    await requireAnswer(sql, borrowed.database);
-    // The first key may come before the first start, which needs it where others can reach the server.
-    if (asked.action === 'create' && !(await isPrepared(sql)))
-      await prepareDatabase(borrowed.database, settings.partitions);
-    await requireMigrated(sql, borrowed.database);
-    signal.throwIfAborted();
-    return await act(sql, asked);
-  } finally {
-    await sql.end({ timeout: 1 });
-    await borrowed.giveBack();
-  }
-}
-
-async function borrow(
-  { databaseUrl: url, dataDir }: Settings,
-  create: boolean,
-  signal: AbortSignal,
-): Promise<BorrowedDatabase> {
-  if (url === undefined) return borrowDatabase(dataDir, signal, create);
-  return { database: { url }, served: false, async giveBack() {} };
-}
-
-function act(sql: Sql, asked: Act): Promise<number> {
-  switch (asked.action) {
-    case 'create':
-      return create(sql, asked);
-    case 'list':
-      return list(sql);
-    case 'revoke':
-      return revoke(sql, asked.id);
-  }
-}
-
-async function create(sql: Sql, asked: Extract<Act, { action: 'create' }>): Promise<number> {
-  const { name, scopes, expiresInMs, rate } = asked;
-  const { text, id, hash } = makeApiKey();
-  const expiresAt = expiresInMs === undefined ? undefined : systemClock.now() + expiresInMs;
-  const key: ApiKey = { id, name, scopes, hash, expiresAt, rate };
-  if (!(await createApiKey(sql, key))) {
-    console.error(`holdfast: there are ${API_KEYS_MAX} keys already, which is the most; revoke some`);
-    return FAILED;
-  }
-  log.info('admin.key-created', {
-    id,
-    name,
-    scopes,
-    expiresAt: expiresAt === undefined ? undefined : timeText(expiresAt),
-    rate: rate && rateText(rate),
-    by: userInfo().username,
+export const define: Define = (command, ending) => {
+  const create = command.command('create').description('Make a key, and show it this once, on stdout.');
+  create
+    .requiredOption('--name <name>', 'what it is for, for people', readName)
+    .addOption(
+      create
+        .createOption('--scope <scope...>', 'what it may do; reserve and stock with read, admin everything')
+        .choices(SCOPES)
+        .makeOptionMandatory(),
+    )
+    .option('--expires <time>', 'good for so many hours or days, as in 12h or 90d; or for ever', readExpires)
+    .option('--rate <rate>', 'requests by the second, minute or hour, as in 500/s; or any', readRate)
+    .action(
+      ending(({ name, scope, expires, rate }: CreateOptions) =>
+        keys(
+          { action: 'create', name, scopes: [...new Set(scope)], expiresInMs: expires, rate },
+          process.env,
+        ),
+      ),
+    );
+  command
+    .command('list')
+    .description('Show all keys that there have been, the newest first; never the secrets.')
+    .action(ending(() => keys({ action: 'list' }, process.env)));
+  command
+    .command('revoke')
+    .description('End a key for good.')
+    .argument('<id>', 'as list shows it')
+    .action(ending((id: string) => keys({ action: 'revoke', id }, process.env)));
+  notes(command, {
+    more: 'It finds the database as a server does, which may run meanwhile: DATABASE_URL, or the embedded one in HOLDFAST_DATA_DIR.',
+    examples: [
+      ['holdfast keys create --name checkout --scope reserve --rate 500/s', 'for a shop'],
+      ['holdfast keys create --name warehouse --scope stock --expires 90d', 'for three months'],
+      ['holdfast keys revoke 3f9a0c12be77', 'a running server refuses it within seconds'],
+    ],
+    codes: { 0: 'it is done', 1: 'it could not be done' },
   });
-  console.error(`This is the only time that the key is shown. A running server knows it ${WITHIN}.`);
-  console.log(text);
-  return DONE;
+};
+
+function readName(text: string): string {
+  if (NAME.test(text)) return text;
+  throw new InvalidArgumentError(`Allowed is a text of 1 to ${API_KEY_NAME_CHARACTERS_MAX} characters`);
 }
 
-async function list(sql: Sql): Promise<number> {
-  const records = await listApiKeys(sql);
-  if (records.length === 0) console.error('there are no keys; nobody needs one');
-  else console.log(showKeys(records, systemClock.now()));
-  return DONE;
+/** @returns milliseconds */
+function readExpires(text: string): number {
+  const [, number, unit] = /^([1-9]\d{0,4})([hd])$/.exec(text) ?? [];
+  if (number !== undefined) return Number(number) * EXPIRES[unit];
+  throw new InvalidArgumentError('Allowed is 1 to 99999 hours or days, as in 12h or 90d');
 }
 
-async function revoke(sql: Sql, id: string): Promise<number> {
-  switch (await revokeApiKey(sql, id)) {
-    case 'revoked':
-      log.info('admin.key-revoked', { id, by: userInfo().username });
-      console.error(`The key ${id} is revoked. A running server refuses it ${WITHIN}.`);
-      return DONE;
-    case 'before':
-      console.error(`the key ${id} was revoked before`);
-      return DONE;
-    case 'unknown':
-      console.error(`holdfast: there is no key ${id}; \`bun run keys list\` shows them`);
-      return FAILED;
-  }
+function readRate(text: string): Rate {
+  const [, number, unit] = /^([1-9]\d{0,6})\/([smh])$/.exec(text) ?? [];
+  const requests = Number(number);
+  if (requests <= RATE_REQUESTS_MAX) return { requests, seconds: PER[unit] };
+  throw new InvalidArgumentError(`Allowed is 1 to ${RATE_REQUESTS_MAX} by s, m or h, as in 500/s`);
 }
