@@ -77,7 +77,7 @@ test.concurrent.each<[string[], string]>([
   [['list', 'all'], 'too many arguments'],
   [['revoke'], "missing required argument 'id'"],
   [['create', '--scope', 'read'], "required option '--name <name>' not specified"],
-  [['create', '--name', 'a\nb', '--scope', 'read'], 'Allowed is a text of 1 to 100 characters'],
+  [['create', '--name', 'a\tb', '--scope', 'read'], 'Allowed is a text of 1 to 100 characters'],
   [['create', '--name', 'a'.repeat(101), '--scope', 'read'], 'Allowed is a text of 1 to 100 characters'],
   [['create', '--name', 'a'], "required option '--scope <scope...>' not specified"],
   [['create', '--name', 'a', '--scope', 'write'], 'Allowed choices are read, reserve, stock, admin'],
