@@ -118,6 +118,19 @@ export const GATHER_WAIT_MS = 2000;
 /** How often a worker asks whether the database answers, and how long it takes silence for an answer that is late. */
 export const PING_EVERY_MS = 1000;
 export const PING_WAIT_MS = 1000;
+/** API keys that are not revoked: every front has all of them in memory, and reads them again and again. */
+export const API_KEYS_MAX = 1000;
+/** Characters of the name of an API key. */
+export const API_KEY_NAME_CHARACTERS_MAX = 100;
+/**
+ * How often a front asks for the API keys, how often while it does not know them yet, and how long for: a key that is
+ * made or revoked is so everywhere by the sum of the first and the last.
+ */
+export const API_KEYS_EVERY_MS = 1000;
+export const API_KEYS_FIRST_MS = 25;
+export const API_KEYS_WAIT_MS = 1000;
+/** Requests in the rate of an API key, whatever they are counted by. */
+export const RATE_REQUESTS_MAX = 1_000_000;
 /** How long a connection without traffic stays open; longer than a load balancer keeps its own. */
 export const IDLE_CONNECTION_SECONDS = 65;
 /** A participant that has heard nothing of a reservation for this long asks its home. */
@@ -201,6 +214,10 @@ relate(LINK_REQUESTS_MAX >= MAILBOX_COMMANDS_MAX, 'a link can fill a mailbox');
 relate(
   IDLE_CONNECTION_SECONDS * 1000 > BODY_DEADLINE_MS + REQUEST_DEADLINE_MS + SETTLE_WAIT_MS + 3 * SWEEP_MS,
   'a connection outlives the answer that it waits for',
+);
+relate(
+  API_KEYS_MAX * (6 * API_KEY_NAME_CHARACTERS_MAX + 400) < FRAME_BYTES_MAX,
+  'all API keys fit a frame, with names of characters that JSON escapes',
 );
 relate(GATHER_WAIT_MS > REPORT_WAIT_MS, 'the supervisor answers without those that do not report');
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');

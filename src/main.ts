@@ -21,8 +21,8 @@ switch (command) {
   }
   case 'migrate': {
     const { runTask } = await import('./supervisor/child.ts');
-    await runTask(async (spec: { database: DatabaseSpec; partitions: number }) =>
-      (await import('./storage/migrate.ts')).prepareDatabase(spec.database, spec.partitions),
+    await runTask(async (spec: { database: DatabaseSpec; partitions: number; exposedAt?: string }) =>
+      (await import('./storage/migrate.ts')).prepareDatabase(spec.database, spec.partitions, spec.exposedAt),
     );
     break;
   }

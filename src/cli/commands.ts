@@ -31,6 +31,10 @@ export const COMMANDS: Record<string, Listed> = {
     summary: 'check the books of the database, beside a running server or without one',
     load: () => import('./verify.ts'),
   },
+  keys: {
+    summary: 'make, list and revoke the API keys that callers need as soon as there is one',
+    load: () => import('./keys.ts'),
+  },
   tour: {
     summary: 'load a shop into a running server, replay its orders, check the books',
     load: () => import('./tour.ts'),

@@ -14,7 +14,7 @@ export async function programFor(args: string[], ending: Ending): Promise<Comman
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(sentence('holdfast', text)) });
   notes(program, {
-    more: 'In a clone: bun src/main.ts <command>; or bun run start, verify, tour, bench, and test.',
+    more: 'In a clone: bun src/main.ts <command>; or bun run start, verify, keys, tour, bench, and test.',
     examples: [
       ['holdfast serve', 'starts a server; `serve --help` shows its settings'],
       ['holdfast help verify', 'shows what verify takes'],

@@ -38,9 +38,9 @@ function originOf(text: string): string {
 
 function urlBySettings(): string {
   try {
-    const { host, port } = readSettings(process.env);
+    const { host, port, tlsCert } = readSettings(process.env);
     const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-    return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+    return `${tlsCert === undefined ? 'http' : 'https'}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
   } catch (error) {
     throw error instanceof WrongSetting ? new Refusal(error.message) : error;
   }

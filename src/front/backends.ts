@@ -3,15 +3,24 @@
  * not answer. An answer always comes, by the request's deadline at the latest; that a worker could not
  * be asked, or did not say, is an answer too.
  */
+
+import type { Keyring } from '../access/api-key.ts';
 import type { Clock } from '../clock.ts';
 import { gauge } from '../observability/metrics.ts';
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import { connect, type Link, LinkBroken } from '../wire/link.ts';
-import type { Reply, Request, SearchRequest, StatusRequest, WorkerStatus } from '../wire/messages.ts';
+import type {
+  ReadApiKeysRequest,
+  Reply,
+  Request,
+  SearchRequest,
+  StatusRequest,
+  WorkerStatus,
+} from '../wire/messages.ts';
 import type { Deadlines } from './deadlines.ts';
 
-export type PartitionRequest = Exclude<Request, StatusRequest | SearchRequest>;
+export type PartitionRequest = Exclude<Request, StatusRequest | SearchRequest | ReadApiKeysRequest>;
 
 /** No reply. If `sent`, the worker may have done what was asked; otherwise it never heard of it. */
 export interface Lost {
@@ -68,6 +77,14 @@ export class Backends implements Asker {
       if (this.clock.now() >= request.deadline) return TOO_SLOW;
     }
     return NO_WORKER;
+  }
+
+  /** The API keys, of another worker each time: one that hangs does not keep them from us. Undefined: it can't say now. */
+  async keyring(withinMs: number): Promise<Keyring | undefined> {
+    const { links } = this;
+    const link = links[this.turn++ % links.length];
+    const answer = await this.askLink(link, { kind: 'read-api-keys' }, this.clock.now() + withinMs);
+    return answer.kind === 'api-keys' ? answer.keyring : undefined;
   }
 
   /** One entry for each worker; undefined for one that did not answer in time. */

@@ -10,6 +10,7 @@ import { reportMetrics } from '../observability/metrics.ts';
 import type { FrontSpec, ProcessMetrics, Running } from '../process.ts';
 import { ReservationIds } from '../reservations/id.ts';
 import { findProblem } from '../reservations/outcomes.ts';
+import { Access } from './access.ts';
 import { Backends } from './backends.ts';
 import { Bodies } from './body.ts';
 import type { FrontContext } from './context.ts';
@@ -17,6 +18,7 @@ import { Deadlines } from './deadlines.ts';
 import { fallback } from './fallback.ts';
 import { Gate } from './gate.ts';
 import { watchPending } from './http-metrics.ts';
+import { watchKeys } from './key-watch.ts';
 import { Observer } from './observe.ts';
 import { openApiOf } from './openapi.ts';
 import { problemIndex, problemPage, swaggerPages } from './pages.ts';
@@ -37,13 +39,17 @@ export async function startFront(
   const clock = systemClock;
   const deadlines = new Deadlines(clock);
   const backends = new Backends(spec.map, deadlines, clock);
+  const access = new Access(spec.mayBeOpen, spec.fronts, clock);
+  const stopWatching = watchKeys(access, backends, clock);
   const draining = new AbortController();
   const close = (): void => {
+    stopWatching();
     backends.close();
     deadlines.close();
   };
   try {
     const app = await compose({
+      access,
       backends,
       bodies: new Bodies(deadlines, clock),
       clock,
@@ -101,11 +107,12 @@ async function compose(context: FrontContext) {
   return app;
 }
 
-function listen(app: Awaited<ReturnType<typeof compose>>, { host, port }: FrontSpec): void {
+function listen(app: Awaited<ReturnType<typeof compose>>, { host, port, tls }: FrontSpec): void {
   try {
     app.listen({
       hostname: host,
       port,
+      tls: tls && { cert: Bun.file(tls.cert), key: Bun.file(tls.key) },
       reusePort: false,
       // Bun's own error page would show the source.
       development: false,

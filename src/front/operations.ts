@@ -9,9 +9,9 @@ export function live(): Response {
 }
 
 /** 200 only if every partition of the map is served by the worker that owns it, and the database answers. */
-export async function ready({ backends }: FrontContext): Promise<Response> {
+export async function ready({ access, backends }: FrontContext): Promise<Response> {
   const statuses = await backends.statuses(STATUS_WAIT_MS);
-  const missing: string[] = [];
+  const missing = access.isKnown ? [] : ['this front does not know the API keys yet'];
   let serving = 0;
   for (const [worker, status] of statuses.entries()) {
     const owned = backends.map.owner.filter((owner) => owner === worker).length;

@@ -8,6 +8,7 @@
  * Reservations over several partitions: a participant gets `hold` with `home` set and holds until
  * told; then the home partition gets `hold` with `participants` set, and its record is the decision.
  */
+import type { Keyring } from '../access/api-key.ts';
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
@@ -246,6 +247,11 @@ export interface StatusRequest {
   kind: 'status';
 }
 
+/** The API keys, from the database. Any worker can answer it, also before it serves. Answers: `api-keys`, `problem`. */
+export interface ReadApiKeysRequest {
+  kind: 'read-api-keys';
+}
+
 /** What can be part of a trace that somebody records. */
 export interface Traceable {
   trace?: TraceContext;
@@ -269,6 +275,7 @@ export type Request = (
   | SettleRequest
   | SearchRequest
   | StatusRequest
+  | ReadApiKeysRequest
 ) &
   Traceable;
 export type SearchRequest = FindReservationsRequest | ReadLedgerRequest;
@@ -298,6 +305,7 @@ export type Reply =
   /** What this partition held of the reservation; empty where it held nothing. */
   | { kind: 'settled'; lines: GrantedLine[] }
   | { kind: 'status'; status: WorkerStatus }
+  | { kind: 'api-keys'; keyring: Keyring }
   /** `known`: the key was used before, so that its answer may be there already. */
   | { kind: 'claimed'; known: boolean }
   /** What a request with this key was answered before; of a reservation in mode `partial`, also what was not granted. */

@@ -16,7 +16,7 @@ import type { CommitStore } from '../storage/commit-store.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
 import type { ReadStore } from '../storage/read-store.ts';
 import type { Answer, Wire } from '../wire/link.ts';
-import type { PartitionStatus, Request } from '../wire/messages.ts';
+import type { PartitionStatus, ReadApiKeysRequest, Request, SearchRequest } from '../wire/messages.ts';
 import { Actor } from './actor.ts';
 import { getReservation } from './decide-close.ts';
 import { exportLevels, getLevels } from './decide-stock.ts';
@@ -26,7 +26,6 @@ import { Peers } from './peers.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
 import { recall } from './remember.ts';
-import type { Searches } from './searches.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
 import { follow } from './traces.ts';
@@ -42,7 +41,8 @@ export interface WorkerParts {
   /** One for each commit lane. */
   stores: CommitStore[];
   reader: ReadStore;
-  searches: Pick<Searches, 'receive'>;
+  /** What is read from the database for fronts, whatever becomes of the partitions. */
+  searches: { receive(request: SearchRequest | ReadApiKeysRequest, answer: Answer): void };
   wire: Wire;
   /** How long idempotency keys are remembered, in milliseconds. */
   keysMs: number;
@@ -96,6 +96,7 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
 
   function dispatch(request: Request, reply: Answer): void {
     if (request.kind === 'status') return reply({ kind: 'status', status: status() });
+    if (request.kind === 'read-api-keys') return searches.receive(request, reply);
     const answer = request.trace === undefined ? reply : follow(request, reply);
     if (request.kind === 'find-reservations' || request.kind === 'read-ledger') {
       return draining

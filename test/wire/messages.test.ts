@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { SCOPES } from '../../src/access/scopes.ts';
 import { PROBLEMS } from '../../src/reservations/outcomes.ts';
 import { LEDGER_KINDS, MODES, STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
 import { MalformedFrame, Reader, Writer } from '../../src/wire/bytes.ts';
@@ -141,6 +142,7 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     limit: fc.nat(1000),
   }),
   fc.constant({ kind: 'status' as const }),
+  fc.constant({ kind: 'read-api-keys' as const }),
 );
 
 const allocations = fc.array(fc.record({ quantity, location: key }), { maxLength: 4 });
@@ -220,6 +222,26 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     sold,
   }),
   fc.record({ kind: fc.constant('settled' as const), lines }),
+  fc.record({
+    kind: fc.constant('api-keys' as const),
+    keyring: fc.record({
+      everMade: fc.boolean(),
+      keys: fc.array(
+        fc.record(
+          {
+            id: hex,
+            name: key,
+            scopes: fc.subarray([...SCOPES]),
+            hash: hex,
+            expiresAt: time,
+            rate: fc.record({ requests: quantity, seconds: quantity }),
+          },
+          { requiredKeys: ['id', 'name', 'scopes', 'hash'] },
+        ),
+        { maxLength: 5 },
+      ),
+    }),
+  }),
   fc.record({ kind: fc.constant('claimed' as const), known: fc.boolean() }),
   fc.record({
     kind: fc.constant('replayed' as const),
