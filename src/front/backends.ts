@@ -8,10 +8,18 @@ import { gauge } from '../observability/metrics.ts';
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import { connect, type Link, LinkBroken } from '../wire/link.ts';
-import type { Reply, Request, SearchRequest, StatusRequest, WorkerStatus } from '../wire/messages.ts';
+import type {
+  HotSku,
+  HottestRequest,
+  Reply,
+  Request,
+  SearchRequest,
+  StatusRequest,
+  WorkerStatus,
+} from '../wire/messages.ts';
 import type { Deadlines } from './deadlines.ts';
 
-export type PartitionRequest = Exclude<Request, StatusRequest | SearchRequest>;
+export type PartitionRequest = Exclude<Request, StatusRequest | HottestRequest | SearchRequest>;
 
 /** No reply. If `sent`, the worker may have done what was asked; otherwise it never heard of it. */
 export interface Lost {
@@ -79,6 +87,17 @@ export class Backends implements Asker {
         return answer.kind === 'status' ? answer.status : undefined;
       }),
     );
+  }
+
+  /** Of the workers that answer in time, the SKUs that many ask for, from the most to the least. */
+  async hottest(withinMs: number): Promise<HotSku[]> {
+    const giveUpAt = this.clock.now() + withinMs;
+    const answers = await Promise.all(
+      this.links.map((link) => this.askLink(link, { kind: 'hottest' }, giveUpAt)),
+    );
+    return answers
+      .flatMap((answer) => (answer.kind === 'hottest' ? answer.skus : []))
+      .sort((a, b) => b.asked - a.asked);
   }
 
   close(): void {

@@ -23,6 +23,7 @@ import {
   pick,
   requiredKey,
 } from './fields.ts';
+import { decodeHotSkus, encodeHotSkus } from './hot-codec.ts';
 import {
   type HoldRequest,
   type ImportRow,
@@ -61,6 +62,7 @@ const REQUEST_KINDS = [
   'export-levels',
   'find-reservations',
   'read-ledger',
+  'hottest',
 ] as const satisfies readonly Request['kind'][];
 const REPLY_KINDS = [
   'granted',
@@ -77,12 +79,13 @@ const REPLY_KINDS = [
   'imported',
   'found',
   'entries',
+  'hottest',
 ] as const satisfies readonly Reply['kind'][];
 const ROLES = ['decide', 'try', 'probe'] as const;
 
 export function encodeRequest(out: Writer, request: Request): void {
   out.u8(REQUEST_KINDS.indexOf(request.kind));
-  if (request.kind === 'status') return;
+  if (request.kind === 'status' || request.kind === 'hottest') return;
   if (request.kind === 'find-reservations') return encodeFindReservations(out, request);
   if (request.kind === 'read-ledger') return encodeReadLedger(out, request);
   out.u16(request.partition);
@@ -143,7 +146,7 @@ export function encodeRequest(out: Writer, request: Request): void {
 
 export function decodeRequest(input: Reader): Request {
   const kind = pick(REQUEST_KINDS, input.u8());
-  if (kind === 'status') return { kind };
+  if (kind === 'status' || kind === 'hottest') return { kind };
   if (kind === 'find-reservations') return decodeFindReservations(input);
   if (kind === 'read-ledger') return decodeReadLedger(input);
   const partition = input.u16();
@@ -334,6 +337,8 @@ export function encodeReply(out: Writer, reply: Reply): void {
       return encodeGrantedLines(out, reply.lines);
     case 'status':
       return out.longText(JSON.stringify(reply.status));
+    case 'hottest':
+      return encodeHotSkus(out, reply.skus);
     case 'problem':
       return out.u8(problemNumber(reply.code));
     case 'claimed':
@@ -383,6 +388,8 @@ export function decodeReply(input: Reader): Reply {
       return { kind, lines: decodeGrantedLines(input) };
     case 'status':
       return { kind, status: JSON.parse(input.longText()) as WorkerStatus };
+    case 'hottest':
+      return { kind, skus: decodeHotSkus(input) };
     case 'problem':
       return { kind, code: problemByNumber(input.u8()) };
     case 'claimed':

@@ -246,6 +246,11 @@ export interface StatusRequest {
   kind: 'status';
 }
 
+/** Which SKUs are asked for most right now, and what is left of them. Answers: `hottest`. */
+export interface HottestRequest {
+  kind: 'hottest';
+}
+
 /** What can be part of a trace that somebody records. */
 export interface Traceable {
   trace?: TraceContext;
@@ -269,6 +274,7 @@ export type Request = (
   | SettleRequest
   | SearchRequest
   | StatusRequest
+  | HottestRequest
 ) &
   Traceable;
 export type SearchRequest = FindReservationsRequest | ReadLedgerRequest;
@@ -298,6 +304,8 @@ export type Reply =
   /** What this partition held of the reservation; empty where it held nothing. */
   | { kind: 'settled'; lines: GrantedLine[] }
   | { kind: 'status'; status: WorkerStatus }
+  /** From the most to the least. */
+  | { kind: 'hottest'; skus: HotSku[] }
   /** `known`: the key was used before, so that its answer may be there already. */
   | { kind: 'claimed'; known: boolean }
   /** What a request with this key was answered before; of a reservation in mode `partial`, also what was not granted. */
@@ -312,6 +320,8 @@ export interface PartitionStatus {
   held: number;
   mailboxDepth: number;
   commitSeq: number;
+  /** Decided since the worker began. */
+  commands: number;
 }
 
 export interface WorkerStatus {
@@ -322,4 +332,15 @@ export interface WorkerStatus {
   commits: number;
   commands: number;
   memoryBytes: number;
+}
+
+/** A SKU that many ask for, and the sums of its levels. */
+export interface HotSku {
+  partition: number;
+  sku: string;
+  /** Lines a second that name it, at least; estimated from a sample. */
+  asked: number;
+  onHand: number;
+  reserved: number;
+  available: number;
 }

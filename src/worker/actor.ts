@@ -34,6 +34,8 @@ export class Actor {
   private read = 0;
   private due = false;
   private enlisted = false;
+  /** Commands decided so far, and what came due. */
+  decided = 0;
 
   constructor(
     readonly partition: Partition,
@@ -97,6 +99,7 @@ export class Actor {
     }
     this.enlisted = false;
     if (this.due || this.mailboxDepth > 0) this.call();
+    this.decided += count;
     return count;
   }
 }
