@@ -21,7 +21,9 @@ const LAYERS: Record<string, string[]> = {
   wire: [...EVERYWHERE, 'reservations', 'observability'],
   storage: [...EVERYWHERE, 'reservations', 'observability'],
   worker: [...EVERYWHERE, 'reservations', 'wire', 'storage', 'routing', 'observability'],
-  front: [...EVERYWHERE, 'reservations', 'wire', 'routing', 'observability', 'package.json'],
+  // What runs in a browser; a front serves it, and both know what is told.
+  dashboard: ['wire'],
+  front: [...EVERYWHERE, 'reservations', 'wire', 'routing', 'observability', 'dashboard', 'package.json'],
   supervisor: [...EVERYWHERE, 'config', 'routing', 'observability', 'package.json'],
   verify: [...EVERYWHERE, 'config', 'storage', 'supervisor', 'observability'],
   // They choose what a process loads, so only what they import statically counts.
@@ -37,6 +39,7 @@ const PACKAGES: Record<string, string[]> = {
     '@opentelemetry/sdk-trace',
   ],
   storage: ['postgres'],
+  dashboard: ['uplot'],
   front: ['elysia', '@elysiajs/swagger', '@sinclair/typebox', 'swagger-ui-dist', 'prom-client'],
 };
 /** Pure code: no module of the platform either. */
