@@ -152,7 +152,7 @@ class Plot {
         x: { range: (_plot, _min, max) => this.span(max) },
         y: logarithmic
           ? { distr: 3, range: (_plot, min, max) => [roundBelow(min ?? 1), roundAbove(max ?? 100)] }
-          : { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
+          : { range: (_plot, _min, max) => [0, Math.max(4, (max ?? 0) * 1.1)] },
       },
       axes: [
         {

@@ -42,6 +42,7 @@ function showState(state: State): void {
     say(byId('key-refused'), state.refused ? 'This key is not good for it.' : '');
     keyInput.focus();
   }
+  if (state.kind === 'lost') document.title = '✕ Holdfast: connection lost';
   if (state.kind === 'live' && state.lostAt !== undefined)
     back = { at: Date.now(), lostMs: Date.now() - state.lostAt };
   say(byId('connection'), sentence(state));

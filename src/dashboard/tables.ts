@@ -42,7 +42,7 @@ function processCells(
   const cells: (string | Cell)[] = [
     process,
     pid === undefined ? '–' : String(pid),
-    up ? duration(age) : { text: 'down', level: 'bad' },
+    up ? duration(age) : { text: pid === undefined ? 'down' : 'silent', level: 'bad' },
     { text: count(restarts), level: restarts ? 'warning' : undefined },
     bytes(memoryBytes),
     percent(cpu),

@@ -30,7 +30,10 @@ const isFailure: Where = ({ code }) => STATUS_OF.get(code)! >= 500;
 export function liveOf(now: Look, before: Look | undefined, earlier: Look | undefined): Live {
   const recent = earlier && new Growth(earlier, now);
   const { missing, serving } = readinessOf(now.map, now.statuses);
+  const database = databaseOf(now.statuses);
   const processes = processRows(now.processes, recent);
+  const [postgres] = seriesOf(now.processes, 'holdfast_postgres_restarts');
+  const own = postgres && { process: 'postgres', up: database !== 'down', restarts: postgres.value };
   const commitP99 = recent
     ? milliseconds(quantile(0.99, recent.histogram('holdfast_commit_duration_seconds')))
     : null;
@@ -50,14 +53,15 @@ export function liveOf(now: Look, before: Look | undefined, earlier: Look | unde
       lags: processes.map(({ process, lagP99 = null }) => ({ process, lagP99 })),
     }),
     point: before && pointOf(now, new Growth(before, now)),
-    database: databaseOf(now.statuses),
+    database,
     serving,
     held: total(now.processes, 'holdfast_reservations_held'),
     commitRate: round(recent?.rate('holdfast_commits') ?? 0),
     commitP99,
     partitions: partitionsOf(now, before),
     problems: problemRows(now.processes, recent),
-    processes,
+    // The embedded one is the supervisor's to know of.
+    processes: own === undefined ? processes : [...processes, own],
     hottest: now.hottest.map((sku) => ({ ...sku, asked: round(sku.asked) })),
   };
 }
@@ -144,7 +148,7 @@ function processRows(processes: ProcessMetrics[], recent: Growth | undefined): P
   const restarts = new Map(
     seriesOf(processes, 'holdfast_child_restarts').map(({ labels, value }) => [labels!.child, value]),
   );
-  const rows = processes.map(({ process, pid, families }): ProcessRow => {
+  return processes.map(({ process, pid, families }): ProcessRow => {
     const row = { process, up: families !== undefined, pid, restarts: restarts.get(process) };
     if (families === undefined) return row;
     const isIts: Where = (_labels, name) => name === process;
@@ -157,10 +161,6 @@ function processRows(processes: ProcessMetrics[], recent: Growth | undefined): P
       lagP99: milliseconds(lag ?? null) ?? undefined,
     };
   });
-  const [postgres] = seriesOf(processes, 'holdfast_postgres_restarts');
-  return postgres === undefined
-    ? rows
-    : [...rows, { process: 'postgres', up: true, restarts: postgres.value }];
 }
 
 function seriesOf(processes: ProcessMetrics[], name: string): MetricFamily['series'] {

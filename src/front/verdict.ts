@@ -27,7 +27,9 @@ export interface Signs {
 
 export function verdictOf(signs: Signs): Verdict {
   const { missing, silent, failedShare, latencyP99, commitP99, commitFailures, deepest, lags } = signs;
-  const bad = [...missing, ...silent.map((process) => `${process} does not report`)];
+  // Of a worker that answers nobody, once is enough.
+  const unheard = silent.filter((process) => !missing.some((reason) => reason.startsWith(`${process} `)));
+  const bad = [...missing, ...unheard.map((process) => `${process} does not report`)];
   const warnings: string[] = [];
   if (failedShare > FAILED_SHARE_MAX) bad.push(`${percent(failedShare)} of requests fail`);
   else if (failedShare > 0) warnings.push(`${percent(failedShare)} of requests fail`);

@@ -122,6 +122,7 @@ describe.skipIf(browserIsMissing)('the dashboard', () => {
     expect(await page.getAttribute('body', 'data-connection')).toBe('lost');
     await reads('#connection', /^Live: connected again after \d+ s$/);
     await reads('#verdict-text', /^Healthy/);
+    expect(await page.title()).toBe('✓ Holdfast: healthy');
     await until(
       async () => (await cellsOf('front 0'))[3] === '1',
       MOVES_WITHIN_MS,

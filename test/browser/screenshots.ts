@@ -10,7 +10,7 @@ import { launchBrowser } from '../helpers/browser.ts';
 import { REPOSITORY, startServer } from '../helpers/server.ts';
 
 const FOLDER = join(REPOSITORY, 'docs', 'images');
-const LOAD_SECONDS = Number(process.env.SCREENSHOT_SECONDS ?? 150);
+const LOAD_SECONDS = 118;
 const CLIENTS = 24;
 /** So many times the shop's stock, for its orders to come so many times. */
 const STOCK_FACTOR = 3;

@@ -81,6 +81,7 @@ describe('the verdict', () => {
       ['worker 0 does not answer (4 partitions)'],
     ],
     [{ silent: ['front 1'] }, 'bad', ['front 1 does not report']],
+    [{ missing: ['worker 0 does not answer'], silent: ['worker 0'] }, 'bad', ['worker 0 does not answer']],
     [{ failedShare: 0.002 }, 'warning', ['0.2 % of requests fail']],
     [{ failedShare: 0.0004 }, 'warning', ['under 0.1 % of requests fail']],
     [{ failedShare: 0.25 }, 'bad', ['25.0 % of requests fail']],
