@@ -33,7 +33,7 @@ export function liveOf(now: Look, before: Look | undefined, earlier: Look | unde
   const database = databaseOf(now.statuses);
   const processes = processRows(now.processes, recent);
   const [postgres] = seriesOf(now.processes, 'holdfast_postgres_restarts');
-  const own = postgres && { process: 'postgres', up: database !== 'down', restarts: postgres.value };
+  const embedded = postgres && { process: 'postgres', up: database !== 'down', restarts: postgres.value };
   const commitP99 = recent
     ? milliseconds(quantile(0.99, recent.histogram('holdfast_commit_duration_seconds')))
     : null;
@@ -61,7 +61,7 @@ export function liveOf(now: Look, before: Look | undefined, earlier: Look | unde
     partitions: partitionsOf(now, before),
     problems: problemRows(now.processes, recent),
     // The embedded one is the supervisor's to know of.
-    processes: own === undefined ? processes : [...processes, own],
+    processes: embedded === undefined ? processes : [...processes, embedded],
     hottest: now.hottest.map((sku) => ({ ...sku, asked: round(sku.asked) })),
   };
 }
