@@ -165,8 +165,10 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
   const locations = new Locations();
   map.owner.forEach((owner, partition) => {
     if (owner !== worker) return;
-    const { enlist } = laneOf(partition);
-    actors.set(partition, new Actor(new Partition(partition, locations, host, clock.now()), enlist));
+    actors.set(
+      partition,
+      new Actor(new Partition(partition, locations, host, clock.now()), laneOf(partition)),
+    );
   });
 
   watchWorker({
