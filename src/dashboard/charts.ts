@@ -145,7 +145,8 @@ class Plot {
     };
     return {
       ...this.size(),
-      padding: [10, 14, 0, 0],
+      // Room for half of the last time.
+      padding: [10, 30, 0, 0],
       legend: { show: false },
       cursor: { sync: { key: 'time' }, drag: { x: false, y: false }, points: { size: 7 } },
       scales: {
