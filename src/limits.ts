@@ -83,6 +83,18 @@ export const EXPORT_LEVELS_PER_PAGE = 1000;
  */
 export const IMPORT_ROWS_IN_FLIGHT_MAX = BATCH_COMMANDS_MAX * (COMMITS_IN_FLIGHT_MAX + 1);
 
+/** One line of a hold in so many is looked at for which SKUs are hot, into so many counters of a worker. */
+export const HOT_SAMPLE = 8;
+export const HOT_SKUS_TRACKED = 64;
+/** How many of them a worker tells; and after how long a line weighs only a third of a new one. */
+export const HOT_SKUS_TOLD = 12;
+export const HOT_FADE_MS = 5000;
+/** Viewers of the dashboard that one front serves at once. */
+export const DASHBOARD_VIEWERS_MAX = 16;
+/** How often they are told, and for how many times back a new one sees curves. */
+export const DASHBOARD_EVERY_MS = 1000;
+export const DASHBOARD_POINTS_MAX = 300;
+
 /** Connections that a worker commits over; a partition always uses the same one. */
 export const COMMIT_LANES = 1;
 /** Connections of a worker for reads, none of which a commit waits for. */
@@ -228,6 +240,7 @@ relate(
 );
 relate(CLAIM_MS > 2 * REQUEST_DEADLINE_MS + SETTLE_WAIT_MS, 'a claim outlives the request that has it');
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
+relate(HOT_SKUS_TOLD <= Math.min(HOT_SKUS_TRACKED, 255), 'the hot SKUs fit u8');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
 relate(SEARCH_STATEMENT_MS < SEARCH_ANSWER_MS, 'a statement that takes too long ends before its connection');
 relate(SEARCH_ANSWER_MS < REQUEST_DEADLINE_MS, 'the caller of a search that takes too long hears of it');

@@ -70,6 +70,8 @@ export type ToChild =
 export interface ProcessMetrics {
   /** As in its log lines: `worker 0`. */
   process: string;
+  /** Absent where it does not run. */
+  pid?: number;
   /** Absent where it did not report in time. */
   families?: MetricFamily[];
 }

@@ -22,7 +22,18 @@ const LAYERS: Record<string, string[]> = {
   wire: [...EVERYWHERE, 'access', 'reservations', 'observability'],
   storage: [...EVERYWHERE, 'access', 'reservations', 'observability'],
   worker: [...EVERYWHERE, 'reservations', 'wire', 'storage', 'routing', 'observability'],
-  front: [...EVERYWHERE, 'access', 'reservations', 'wire', 'routing', 'observability', 'package.json'],
+  // What runs in a browser; a front serves it, and both know what is told.
+  dashboard: ['wire'],
+  front: [
+    ...EVERYWHERE,
+    'access',
+    'reservations',
+    'wire',
+    'routing',
+    'observability',
+    'dashboard',
+    'package.json',
+  ],
   supervisor: [...EVERYWHERE, 'config', 'routing', 'observability', 'package.json'],
   keys: [...EVERYWHERE, 'access', 'config', 'storage', 'supervisor', 'observability'],
   verify: [...EVERYWHERE, 'config', 'storage', 'supervisor', 'observability'],
@@ -54,6 +65,7 @@ const PACKAGES: Record<string, string[]> = {
     '@opentelemetry/sdk-trace',
   ],
   storage: ['postgres'],
+  dashboard: ['uplot'],
   cli: ['commander', 'cli-progress'],
   front: ['elysia', '@elysiajs/swagger', '@sinclair/typebox', 'swagger-ui-dist', 'prom-client'],
 };

@@ -7,34 +7,6 @@
  * checked, for which a slow one would be too dear.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Scope } from './scopes.ts';
-
-/** So many requests in so many seconds. */
-export interface Rate {
-  requests: number;
-  seconds: number;
-}
-
-/** What a server must know of a key to let its holder in. */
-export interface ApiKey {
-  id: string;
-  name: string;
-  scopes: Scope[];
-  /** Of the secret, in hexadecimal. */
-  hash: string;
-  /** Milliseconds since the Unix epoch; absent: never. */
-  expiresAt?: number;
-  /** Absent: as fast as it can. */
-  rate?: Rate;
-}
-
-/** The API keys of a database. */
-export interface Keyring {
-  /** Whether there has ever been one: from then on nobody gets in without. */
-  everMade: boolean;
-  /** Those that are not revoked. */
-  keys: ApiKey[];
-}
 
 const ID_BYTES = 6;
 const SECRET_BYTES = 32;

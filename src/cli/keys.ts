@@ -1,6 +1,6 @@
 /** `holdfast keys`: who may call; see keys/keys.ts. */
 import { InvalidArgumentError } from 'commander';
-import type { Rate } from '../access/api-key.ts';
+import type { Rate } from '../access/keyring.ts';
 import { SCOPES, type Scope } from '../access/scopes.ts';
 import { keys } from '../keys/keys.ts';
 import { API_KEY_NAME_CHARACTERS_MAX, RATE_REQUESTS_MAX } from '../limits.ts';

@@ -11,7 +11,8 @@
  *
  * A worker that can't say the keys changes nothing: those known last stay in force.
  */
-import { type ApiKey, isSecret, type Keyring, parseApiKey } from '../access/api-key.ts';
+import { isSecret, parseApiKey } from '../access/api-key.ts';
+import type { ApiKey, Keyring } from '../access/keyring.ts';
 import { allowedBy, type Scope } from '../access/scopes.ts';
 import type { Clock } from '../clock.ts';
 import { BODY_BYTES_MAX } from '../limits.ts';

@@ -200,6 +200,7 @@ const PartitionTable = Type.Object({
       held: Type.Optional(Type.Integer({ description: 'Reservations held here.' })),
       mailboxDepth: Type.Optional(Type.Integer()),
       commitSeq: Type.Optional(Type.Integer()),
+      commands: Type.Optional(Type.Integer({ description: 'Decided since the worker began.' })),
     }),
   ),
 });

@@ -4,13 +4,15 @@
  * be asked, or did not say, is an answer too.
  */
 
-import type { Keyring } from '../access/api-key.ts';
+import type { Keyring } from '../access/keyring.ts';
 import type { Clock } from '../clock.ts';
 import { gauge } from '../observability/metrics.ts';
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import { connect, type Link, LinkBroken } from '../wire/link.ts';
 import type {
+  HotSku,
+  HottestRequest,
   ReadApiKeysRequest,
   Reply,
   Request,
@@ -20,7 +22,10 @@ import type {
 } from '../wire/messages.ts';
 import type { Deadlines } from './deadlines.ts';
 
-export type PartitionRequest = Exclude<Request, StatusRequest | SearchRequest | ReadApiKeysRequest>;
+export type PartitionRequest = Exclude<
+  Request,
+  StatusRequest | HottestRequest | SearchRequest | ReadApiKeysRequest
+>;
 
 /** No reply. If `sent`, the worker may have done what was asked; otherwise it never heard of it. */
 export interface Lost {
@@ -96,6 +101,17 @@ export class Backends implements Asker {
         return answer.kind === 'status' ? answer.status : undefined;
       }),
     );
+  }
+
+  /** Of the workers that answer in time, the SKUs that many ask for, from the most to the least. */
+  async hottest(withinMs: number): Promise<HotSku[]> {
+    const giveUpAt = this.clock.now() + withinMs;
+    const answers = await Promise.all(
+      this.links.map((link) => this.askLink(link, { kind: 'hottest' }, giveUpAt)),
+    );
+    return answers
+      .flatMap((answer) => (answer.kind === 'hottest' ? answer.skus : []))
+      .sort((a, b) => b.asked - a.asked);
   }
 
   close(): void {

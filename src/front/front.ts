@@ -14,6 +14,7 @@ import { Access } from './access.ts';
 import { Backends } from './backends.ts';
 import { Bodies } from './body.ts';
 import type { FrontContext } from './context.ts';
+import { dashboardPages } from './dashboard-pages.ts';
 import { Deadlines } from './deadlines.ts';
 import { fallback } from './fallback.ts';
 import { Gate } from './gate.ts';
@@ -25,6 +26,7 @@ import { problemIndex, problemPage, swaggerPages } from './pages.ts';
 import { problem } from './problems.ts';
 import { ok } from './render.ts';
 import { routes } from './routes.ts';
+import { Viewers } from './viewers.ts';
 
 /**
  * @param gather asks the supervisor for the metrics of every process; without one, there is only this
@@ -80,6 +82,7 @@ async function compose(context: FrontContext) {
   const { call } = observer;
   const openApi = await openApiOf(api);
   const swagger = await swaggerPages();
+  const dashboard = await dashboardPages();
   // First, because a hook sees only what is registered after it.
   const app = new Elysia({ normalize: false, precompile: true })
     .onError(({ code, error, request }) =>
@@ -94,6 +97,8 @@ async function compose(context: FrontContext) {
       '/swagger/json',
       call(() => ok(openApi)),
     )
+    .get('/dashboard', call(dashboard.page))
+    .get('/dashboard/events', call(new Viewers(context).events))
     .get('/problems', call(problemIndex))
     .get(
       '/problems/:code',
@@ -102,7 +107,7 @@ async function compose(context: FrontContext) {
         return found === undefined ? problem('not-found') : problemPage(found);
       }),
     );
-  for (const asset of swagger.assets) app.get(asset.path, call(asset.response));
+  for (const asset of [...swagger.assets, ...dashboard.assets]) app.get(asset.path, call(asset.response));
   const withoutRoute = fallback(app.routes);
   return app;
 }

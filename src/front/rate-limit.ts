@@ -5,7 +5,7 @@
  * A key has its rate of the whole server. Fronts know nothing of each other, so each grants its share of it: no more than
  * the rate ever gets through, and all of it where requests are spread evenly.
  */
-import type { Rate } from '../access/api-key.ts';
+import type { Rate } from '../access/keyring.ts';
 
 /** Milliseconds: what fractions may add up to without being meant. */
 const ROUNDING_MS = 1e-3;

@@ -6,7 +6,8 @@
  * done, 1 when it could not be.
  */
 import { userInfo } from 'node:os';
-import { type ApiKey, makeApiKey, type Rate } from '../access/api-key.ts';
+import { makeApiKey } from '../access/api-key.ts';
+import type { ApiKey, Rate } from '../access/keyring.ts';
 import type { Scope } from '../access/scopes.ts';
 import { systemClock } from '../clock.ts';
 import { readSettings, type Settings, WrongSetting } from '../config.ts';

@@ -1,5 +1,5 @@
 /** The list of API keys, for people: a column for each thing, as wide as it must be. */
-import type { Rate } from '../access/api-key.ts';
+import type { Rate } from '../access/keyring.ts';
 import type { ApiKeyRecord } from '../storage/api-keys.ts';
 
 const HEADINGS = ['id', 'state', 'scopes', 'rate', 'created', 'expires', 'name'];

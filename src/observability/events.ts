@@ -74,6 +74,10 @@ export interface Events {
   'traces.not-exported': { reason: string };
   'traces.unknown-sampler': { sampler: string; allowed: string[] };
 
+  // The dashboard.
+  /** A defect met it; its viewers connect again. */
+  'dashboard.failed': { error: unknown };
+
   // A request.
   /** A defect met it; it was answered with 500. */
   'request.failed': OfRequest & { error: unknown };

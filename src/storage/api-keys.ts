@@ -1,5 +1,5 @@
 /** The table of API keys, as the command line changes it and as workers read it for the fronts. */
-import type { ApiKey, Keyring } from '../access/api-key.ts';
+import type { ApiKey, Keyring } from '../access/keyring.ts';
 import { API_KEYS_MAX } from '../limits.ts';
 import type { Sql } from './database.ts';
 import { arrayLiteral } from './take-partitions.ts';

@@ -247,6 +247,7 @@ class Supervisor {
       '',
       `  API         ${origins.join('  ')}`,
       `  Swagger UI  ${origins[0]}/swagger`,
+      `  dashboard   ${origins[0]}/dashboard`,
       `  data        ${folder.path}`,
       `  database    ${database}`,
       `  processes   fronts: ${fronts}, workers: ${workers}, partitions: ${partitions}`,

@@ -23,6 +23,7 @@ import {
   pick,
   requiredKey,
 } from './fields.ts';
+import { decodeHotSkus, encodeHotSkus } from './hot-codec.ts';
 import {
   type HoldRequest,
   type ImportRow,
@@ -62,6 +63,7 @@ const REQUEST_KINDS = [
   'find-reservations',
   'read-ledger',
   'read-api-keys',
+  'hottest',
 ] as const satisfies readonly Request['kind'][];
 const REPLY_KINDS = [
   'granted',
@@ -79,12 +81,13 @@ const REPLY_KINDS = [
   'found',
   'entries',
   'api-keys',
+  'hottest',
 ] as const satisfies readonly Reply['kind'][];
 const ROLES = ['decide', 'try', 'probe'] as const;
 
 export function encodeRequest(out: Writer, request: Request): void {
   out.u8(REQUEST_KINDS.indexOf(request.kind));
-  if (request.kind === 'status' || request.kind === 'read-api-keys') return;
+  if (request.kind === 'status' || request.kind === 'hottest' || request.kind === 'read-api-keys') return;
   if (request.kind === 'find-reservations') return encodeFindReservations(out, request);
   if (request.kind === 'read-ledger') return encodeReadLedger(out, request);
   out.u16(request.partition);
@@ -145,7 +148,7 @@ export function encodeRequest(out: Writer, request: Request): void {
 
 export function decodeRequest(input: Reader): Request {
   const kind = pick(REQUEST_KINDS, input.u8());
-  if (kind === 'status' || kind === 'read-api-keys') return { kind };
+  if (kind === 'status' || kind === 'hottest' || kind === 'read-api-keys') return { kind };
   if (kind === 'find-reservations') return decodeFindReservations(input);
   if (kind === 'read-ledger') return decodeReadLedger(input);
   const partition = input.u16();
@@ -338,6 +341,8 @@ export function encodeReply(out: Writer, reply: Reply): void {
       return out.longText(JSON.stringify(reply.status));
     case 'api-keys':
       return out.longText(JSON.stringify(reply.keyring));
+    case 'hottest':
+      return encodeHotSkus(out, reply.skus);
     case 'problem':
       return out.u8(problemNumber(reply.code));
     case 'claimed':
@@ -389,6 +394,8 @@ export function decodeReply(input: Reader): Reply {
       return { kind, status: JSON.parse(input.longText()) as WorkerStatus };
     case 'api-keys':
       return { kind, keyring: JSON.parse(input.longText()) };
+    case 'hottest':
+      return { kind, skus: decodeHotSkus(input) };
     case 'problem':
       return { kind, code: problemByNumber(input.u8()) };
     case 'claimed':

@@ -8,7 +8,7 @@
  * Reservations over several partitions: a participant gets `hold` with `home` set and holds until
  * told; then the home partition gets `hold` with `participants` set, and its record is the decision.
  */
-import type { Keyring } from '../access/api-key.ts';
+import type { Keyring } from '../access/keyring.ts';
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
@@ -252,6 +252,11 @@ export interface ReadApiKeysRequest {
   kind: 'read-api-keys';
 }
 
+/** Which SKUs are asked for most right now, and what is left of them. Answers: `hottest`. */
+export interface HottestRequest {
+  kind: 'hottest';
+}
+
 /** What can be part of a trace that somebody records. */
 export interface Traceable {
   trace?: TraceContext;
@@ -276,6 +281,7 @@ export type Request = (
   | SearchRequest
   | StatusRequest
   | ReadApiKeysRequest
+  | HottestRequest
 ) &
   Traceable;
 export type SearchRequest = FindReservationsRequest | ReadLedgerRequest;
@@ -306,6 +312,8 @@ export type Reply =
   | { kind: 'settled'; lines: GrantedLine[] }
   | { kind: 'status'; status: WorkerStatus }
   | { kind: 'api-keys'; keyring: Keyring }
+  /** From the most to the least. */
+  | { kind: 'hottest'; skus: HotSku[] }
   /** `known`: the key was used before, so that its answer may be there already. */
   | { kind: 'claimed'; known: boolean }
   /** What a request with this key was answered before; of a reservation in mode `partial`, also what was not granted. */
@@ -320,6 +328,8 @@ export interface PartitionStatus {
   held: number;
   mailboxDepth: number;
   commitSeq: number;
+  /** Decided since the worker began. */
+  commands: number;
 }
 
 export interface WorkerStatus {
@@ -330,4 +340,15 @@ export interface WorkerStatus {
   commits: number;
   commands: number;
   memoryBytes: number;
+}
+
+/** A SKU that many ask for, and the sums of its levels. */
+export interface HotSku {
+  partition: number;
+  sku: string;
+  /** Lines a second that name it, at least; estimated from a sample. */
+  asked: number;
+  onHand: number;
+  reserved: number;
+  available: number;
 }

@@ -42,6 +42,8 @@ export class Actor {
   private read = 0;
   private due = false;
   private enlisted = false;
+  /** Commands decided so far, and what came due. */
+  decided = 0;
 
   constructor(
     readonly partition: Partition,
@@ -83,6 +85,7 @@ export class Actor {
     while (count < most && this.partition.decideDue(batch, now)) count++;
     this.due = count === most;
     if (this.due) this.lane.enlistDue(this);
+    this.decided += count;
     return count;
   }
 
@@ -108,6 +111,7 @@ export class Actor {
     }
     this.enlisted = false;
     if (this.mailboxDepth > 0) this.call();
+    this.decided += count;
     return count;
   }
 }

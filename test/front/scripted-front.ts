@@ -47,6 +47,7 @@ export const serving: Reply = {
       held: 3,
       mailboxDepth: 4,
       commitSeq: 5,
+      commands: 6,
     })),
     commits: 0,
     commands: 0,

@@ -40,7 +40,7 @@ const PROBLEM = 'application/problem+json';
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** Calls that the document leaves out on purpose: pages for people and what they load. */
-const PAGES = /^\/(swagger|problems)(\/|$)/;
+const PAGES = /^\/(swagger|problems|dashboard)(\/|$)/;
 /** Bun refuses a request whose head is too large before it is ours to answer. */
 const BEFORE_US = 431;
 /** What any other call that is not in the document is answered with. */

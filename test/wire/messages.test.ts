@@ -141,8 +141,11 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     from: optional(fc.array(seq, { minLength: 1, maxLength: 50 })),
     limit: fc.nat(1000),
   }),
-  fc.constant({ kind: 'status' as const }),
-  fc.constant({ kind: 'read-api-keys' as const }),
+  fc.constantFrom(
+    { kind: 'status' as const },
+    { kind: 'hottest' as const },
+    { kind: 'read-api-keys' as const },
+  ),
 );
 
 const allocations = fc.array(fc.record({ quantity, location: key }), { maxLength: 4 });
@@ -209,6 +212,20 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     kind: fc.constant('found' as const),
     reservations: fc.array(reservation, { maxLength: 5 }),
     next: optional(id),
+  }),
+  fc.record({
+    kind: fc.constant('hottest' as const),
+    skus: fc.array(
+      fc.record({
+        partition,
+        sku: key,
+        asked: fc.double({ min: 0, noNaN: true }),
+        onHand: fc.maxSafeNat(),
+        reserved: fc.maxSafeNat(),
+        available: fc.maxSafeInteger(),
+      }),
+      { maxLength: 12 },
+    ),
   }),
   fc.record({
     kind: fc.constant('entries' as const),
