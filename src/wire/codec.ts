@@ -1,6 +1,5 @@
 /** Messages to bytes and back. What is not a message is a MalformedFrame. */
 import { problemByNumber, problemNumber } from '../reservations/outcomes.ts';
-import { MODES, STRATEGIES } from '../reservations/types.ts';
 import type { Reader, Writer } from './bytes.ts';
 import {
   decodeAllocations,
@@ -23,9 +22,9 @@ import {
   pick,
   requiredKey,
 } from './fields.ts';
+import { decodeHold, encodeHold } from './hold-codec.ts';
 import { decodeHotSkus, encodeHotSkus } from './hot-codec.ts';
 import {
-  type HoldRequest,
   type ImportRow,
   OUTCOMES,
   type Reply,
@@ -83,7 +82,6 @@ const REPLY_KINDS = [
   'api-keys',
   'hottest',
 ] as const satisfies readonly Reply['kind'][];
-const ROLES = ['decide', 'try', 'probe'] as const;
 
 export function encodeRequest(out: Writer, request: Request): void {
   out.u8(REQUEST_KINDS.indexOf(request.kind));
@@ -218,64 +216,6 @@ export function decodeRequest(input: Reader): Request {
     default:
       return { kind, partition, deadline, id: input.text() };
   }
-}
-
-function encodeHold(out: Writer, request: HoldRequest): void {
-  out.text(request.id);
-  out.u8(ROLES.indexOf(request.role));
-  out.u16(request.home);
-  out.u8(request.participants.length);
-  for (const participant of request.participants) out.u16(participant);
-  out.text(request.rehold?.id ?? '');
-  if (request.rehold !== undefined) encodeSold(out, request.rehold.sold);
-  out.u8(MODES.indexOf(request.mode));
-  encodeRefusals(out, request.refused);
-  encodeKey(out, request.key);
-  out.f64(request.createdAt);
-  out.f64(request.expiresAt);
-  out.text(request.reference ?? '');
-  out.u8(STRATEGIES.indexOf(request.strategy));
-  out.u16(request.locations.length);
-  for (const location of request.locations) out.text(location);
-  out.u16(request.lines.length);
-  for (const line of request.lines) {
-    out.u8(line.line);
-    out.u32(line.quantity);
-    out.text(line.sku);
-    out.text(line.location ?? '');
-  }
-}
-
-function decodeHold(input: Reader, partition: number, deadline: number): HoldRequest {
-  return {
-    kind: 'hold',
-    partition,
-    deadline,
-    id: input.text(),
-    role: pick(ROLES, input.u8()),
-    home: input.u16(),
-    participants: list(input.u8(), () => input.u16()),
-    rehold: decodeRehold(input),
-    mode: pick(MODES, input.u8()),
-    refused: decodeRefusals(input),
-    key: decodeKey(input),
-    createdAt: input.f64(),
-    expiresAt: input.f64(),
-    reference: input.text() || undefined,
-    strategy: pick(STRATEGIES, input.u8()),
-    locations: list(input.u16(), () => input.text()),
-    lines: list(input.u16(), () => ({
-      line: input.u8(),
-      quantity: input.u32(),
-      sku: input.text(),
-      location: input.text() || undefined,
-    })),
-  };
-}
-
-function decodeRehold(input: Reader): HoldRequest['rehold'] {
-  const id = input.text();
-  return id === '' ? undefined : { id, sold: decodeSold(input) };
 }
 
 function encodeImportRow(out: Writer, row: ImportRow): void {

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Keyring } from '../../src/access/api-key.ts';
+import type { Keyring } from '../../src/access/keyring.ts';
 import { startFront } from '../../src/front/front.ts';
 import { evenMap } from '../../src/routing/partition-map.ts';
 import { type Answer, listen } from '../../src/wire/link.ts';

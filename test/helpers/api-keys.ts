@@ -1,6 +1,7 @@
 /** API keys for tests: made here for a front alone, or by the command line for a whole server. */
 import { join } from 'node:path';
-import { type ApiKey, type Keyring, makeApiKey } from '../../src/access/api-key.ts';
+import { makeApiKey } from '../../src/access/api-key.ts';
+import type { ApiKey, Keyring } from '../../src/access/keyring.ts';
 import type { Scope } from '../../src/access/scopes.ts';
 import { type Home, REPOSITORY } from './server.ts';
 import { homeEnv } from './verify.ts';
