@@ -3,6 +3,17 @@ import { problemByNumber, problemNumber } from '../reservations/outcomes.ts';
 import { MODES, STRATEGIES } from '../reservations/types.ts';
 import type { Reader, Writer } from './bytes.ts';
 import {
+  readId,
+  readName,
+  readOptionalId,
+  readOptionalUnits,
+  readPartition,
+  readQuantity,
+  readText,
+  readTime,
+  readUnits,
+} from './checked.ts';
+import {
   decodeAllocations,
   decodeGrantedLines,
   decodeKey,
@@ -146,7 +157,7 @@ export function decodeRequest(input: Reader): Request {
   if (kind === 'status') return { kind };
   if (kind === 'find-reservations') return decodeFindReservations(input);
   if (kind === 'read-ledger') return decodeReadLedger(input);
-  const partition = input.u16();
+  const partition = readPartition(input);
   const deadline = input.f64();
   switch (kind) {
     case 'hold':
@@ -156,17 +167,17 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        sku: input.text(),
-        location: input.text(),
-        onHand: input.u32(),
-        safetyStock: decodeOptional(input),
-        backorderLimit: decodeOptional(input),
+        sku: readName(input),
+        location: readName(input),
+        onHand: readUnits(input),
+        safetyStock: readOptionalUnits(input),
+        backorderLimit: readOptionalUnits(input),
         ifVersion: decodeOptional(input),
       };
     case 'import-levels':
       return { kind, partition, deadline, rows: list(input.u16(), () => decodeImportRow(input)) };
     case 'get-levels':
-      return { kind, partition, deadline, sku: input.text() };
+      return { kind, partition, deadline, sku: readName(input) };
     case 'export-levels':
       return { kind, partition, deadline, from: input.u32(), limit: input.u16() };
     case 'settle':
@@ -174,9 +185,9 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        id: input.text(),
+        id: readId(input),
         outcome: pick(OUTCOMES, input.u8()),
-        expiresAt: input.f64(),
+        expiresAt: readTime(input),
         sold: decodeSold(input),
       };
     case 'adjust':
@@ -184,11 +195,11 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        sku: input.text(),
-        location: input.text(),
+        sku: readName(input),
+        location: readName(input),
         delta: input.i32(),
-        reason: input.text(),
-        reference: input.text() || undefined,
+        reason: readName(input),
+        reference: readText(input) || undefined,
         key: decodeKey(input),
       };
     case 'confirm':
@@ -196,22 +207,29 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        id: input.text(),
+        id: readId(input),
         sold: decodeSold(input),
         rehold: input.u8() === 1,
         key: decodeKey(input),
       };
     case 'extend':
-      return { kind, partition, deadline, id: input.text(), expiresInMs: input.f64(), key: decodeKey(input) };
+      return {
+        kind,
+        partition,
+        deadline,
+        id: readId(input),
+        expiresInMs: readTime(input),
+        key: decodeKey(input),
+      };
     case 'cancel':
-      return { kind, partition, deadline, id: input.text(), key: decodeKey(input) };
+      return { kind, partition, deadline, id: readId(input), key: decodeKey(input) };
     case 'claim':
     case 'recall':
       return { kind, partition, deadline, key: requiredKey(input) };
     case 'release':
       return { kind, partition, deadline, key: requiredKey(input), used: input.u8() === 1 };
     default:
-      return { kind, partition, deadline, id: input.text() };
+      return { kind, partition, deadline, id: readId(input) };
   }
 }
 
@@ -246,31 +264,31 @@ function decodeHold(input: Reader, partition: number, deadline: number): HoldReq
     kind: 'hold',
     partition,
     deadline,
-    id: input.text(),
+    id: readId(input),
     role: pick(ROLES, input.u8()),
-    home: input.u16(),
-    participants: list(input.u8(), () => input.u16()),
+    home: readPartition(input),
+    participants: list(input.u8(), () => readPartition(input)),
     rehold: decodeRehold(input),
     mode: pick(MODES, input.u8()),
     refused: decodeRefusals(input),
     key: decodeKey(input),
-    createdAt: input.f64(),
-    expiresAt: input.f64(),
-    reference: input.text() || undefined,
+    createdAt: readTime(input),
+    expiresAt: readTime(input),
+    reference: readText(input) || undefined,
     strategy: pick(STRATEGIES, input.u8()),
-    locations: list(input.u16(), () => input.text()),
+    locations: list(input.u16(), () => readName(input)),
     lines: list(input.u16(), () => ({
       line: input.u8(),
-      quantity: input.u32(),
-      sku: input.text(),
-      location: input.text() || undefined,
+      quantity: readQuantity(input),
+      sku: readName(input),
+      location: readText(input) || undefined,
     })),
   };
 }
 
 function decodeRehold(input: Reader): HoldRequest['rehold'] {
-  const id = input.text();
-  return id === '' ? undefined : { id, sold: decodeSold(input) };
+  const id = readOptionalId(input);
+  return id === undefined ? undefined : { id, sold: decodeSold(input) };
 }
 
 function encodeImportRow(out: Writer, row: ImportRow): void {
@@ -283,11 +301,11 @@ function encodeImportRow(out: Writer, row: ImportRow): void {
 
 function decodeImportRow(input: Reader): ImportRow {
   return {
-    sku: input.text(),
-    location: input.text(),
-    onHand: input.u32(),
-    safetyStock: decodeOptional(input),
-    backorderLimit: decodeOptional(input),
+    sku: readName(input),
+    location: readName(input),
+    onHand: readUnits(input),
+    safetyStock: readOptionalUnits(input),
+    backorderLimit: readOptionalUnits(input),
   };
 }
 

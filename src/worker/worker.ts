@@ -120,6 +120,11 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
         return answer({ kind: 'claimed', known: true });
       case 'recall':
         return recall(actor.partition, request.key, answer);
+      case 'hold':
+        // No front would name a partition that is not there.
+        if ([request.home, ...request.participants].some((partition) => partition >= map.owner.length))
+          return answer({ kind: 'problem', code: 'partition-unavailable' });
+        return actor.receive(request, answer);
       default:
         return actor.receive(request, answer);
     }
