@@ -2,6 +2,15 @@
 import { problemByNumber, problemNumber } from '../reservations/outcomes.ts';
 import type { Reader, Writer } from './bytes.ts';
 import {
+  readId,
+  readName,
+  readOptionalUnits,
+  readPartition,
+  readText,
+  readTime,
+  readUnits,
+} from './checked.ts';
+import {
   decodeAllocations,
   decodeGrantedLines,
   decodeKey,
@@ -24,13 +33,7 @@ import {
 } from './fields.ts';
 import { decodeHold, encodeHold } from './hold-codec.ts';
 import { decodeHotSkus, encodeHotSkus } from './hot-codec.ts';
-import {
-  type ImportRow,
-  OUTCOMES,
-  type Reply,
-  type Request,
-  type WorkerStatus,
-} from './messages.ts';
+import { type ImportRow, OUTCOMES, type Reply, type Request, type WorkerStatus } from './messages.ts';
 import {
   decodeEntries,
   decodeFindReservations,
@@ -149,7 +152,7 @@ export function decodeRequest(input: Reader): Request {
   if (kind === 'status' || kind === 'hottest' || kind === 'read-api-keys') return { kind };
   if (kind === 'find-reservations') return decodeFindReservations(input);
   if (kind === 'read-ledger') return decodeReadLedger(input);
-  const partition = input.u16();
+  const partition = readPartition(input);
   const deadline = input.f64();
   switch (kind) {
     case 'hold':
@@ -159,17 +162,17 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        sku: input.text(),
-        location: input.text(),
-        onHand: input.u32(),
-        safetyStock: decodeOptional(input),
-        backorderLimit: decodeOptional(input),
+        sku: readName(input),
+        location: readName(input),
+        onHand: readUnits(input),
+        safetyStock: readOptionalUnits(input),
+        backorderLimit: readOptionalUnits(input),
         ifVersion: decodeOptional(input),
       };
     case 'import-levels':
       return { kind, partition, deadline, rows: list(input.u16(), () => decodeImportRow(input)) };
     case 'get-levels':
-      return { kind, partition, deadline, sku: input.text() };
+      return { kind, partition, deadline, sku: readName(input) };
     case 'export-levels':
       return { kind, partition, deadline, from: input.u32(), limit: input.u16() };
     case 'settle':
@@ -177,9 +180,9 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        id: input.text(),
+        id: readId(input),
         outcome: pick(OUTCOMES, input.u8()),
-        expiresAt: input.f64(),
+        expiresAt: readTime(input),
         sold: decodeSold(input),
       };
     case 'adjust':
@@ -187,11 +190,11 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        sku: input.text(),
-        location: input.text(),
+        sku: readName(input),
+        location: readName(input),
         delta: input.i32(),
-        reason: input.text(),
-        reference: input.text() || undefined,
+        reason: readName(input),
+        reference: readText(input) || undefined,
         key: decodeKey(input),
       };
     case 'confirm':
@@ -199,22 +202,29 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        id: input.text(),
+        id: readId(input),
         sold: decodeSold(input),
         rehold: input.u8() === 1,
         key: decodeKey(input),
       };
     case 'extend':
-      return { kind, partition, deadline, id: input.text(), expiresInMs: input.f64(), key: decodeKey(input) };
+      return {
+        kind,
+        partition,
+        deadline,
+        id: readId(input),
+        expiresInMs: readTime(input),
+        key: decodeKey(input),
+      };
     case 'cancel':
-      return { kind, partition, deadline, id: input.text(), key: decodeKey(input) };
+      return { kind, partition, deadline, id: readId(input), key: decodeKey(input) };
     case 'claim':
     case 'recall':
       return { kind, partition, deadline, key: requiredKey(input) };
     case 'release':
       return { kind, partition, deadline, key: requiredKey(input), used: input.u8() === 1 };
     default:
-      return { kind, partition, deadline, id: input.text() };
+      return { kind, partition, deadline, id: readId(input) };
   }
 }
 
@@ -228,11 +238,11 @@ function encodeImportRow(out: Writer, row: ImportRow): void {
 
 function decodeImportRow(input: Reader): ImportRow {
   return {
-    sku: input.text(),
-    location: input.text(),
-    onHand: input.u32(),
-    safetyStock: decodeOptional(input),
-    backorderLimit: decodeOptional(input),
+    sku: readName(input),
+    location: readName(input),
+    onHand: readUnits(input),
+    safetyStock: readOptionalUnits(input),
+    backorderLimit: readOptionalUnits(input),
   };
 }
 

@@ -1,8 +1,25 @@
 /** The message that holds stock, to bytes and back; see codec.ts. */
 import { MODES, STRATEGIES } from '../reservations/types.ts';
 import type { Reader, Writer } from './bytes.ts';
-import { readId, readName, readOptionalId, readPartition, readQuantity, readText, readTime } from './checked.ts';
-import { decodeKey, decodeRefusals, decodeSold, encodeKey, encodeRefusals, encodeSold, list, pick } from './fields.ts';
+import {
+  readId,
+  readName,
+  readOptionalId,
+  readPartition,
+  readQuantity,
+  readText,
+  readTime,
+} from './checked.ts';
+import {
+  decodeKey,
+  decodeRefusals,
+  decodeSold,
+  encodeKey,
+  encodeRefusals,
+  encodeSold,
+  list,
+  pick,
+} from './fields.ts';
 import type { HoldRequest } from './messages.ts';
 
 const ROLES = ['decide', 'try', 'probe'] as const;

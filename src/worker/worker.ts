@@ -131,6 +131,9 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
       case 'recall':
         return recall(actor.partition, request.key, answer);
       case 'hold':
+        // No front would name a partition that is not there.
+        if ([request.home, ...request.participants].some((partition) => partition >= map.owner.length))
+          return answer({ kind: 'problem', code: 'partition-unavailable' });
         if (request.role !== 'probe') hotSkus.count(actor.partition, request.lines, clock.now());
         return actor.receive(request, answer);
       default:
