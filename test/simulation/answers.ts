@@ -338,7 +338,10 @@ export class Answers {
     // In part: which lines it was is the front's to say.
     if (body.lines !== undefined) return;
     const row = this.books.home(id)!;
-    const asked = this.books.partsOf(row).sort((a, b) => a.line - b.line);
+    const parts = this.books.partsOf(row).sort((a, b) => a.line - b.line);
+    // Lines are counted as the reservation has them: what a partial one was not granted is none of them.
+    const numbers = [...new Set(parts.map(({ line }) => line))];
+    const asked = parts.map((part) => ({ ...part, line: numbers.indexOf(part.line) }));
     this.checkErrors(asked, errors!, { strategy: 'in-order' }, 'all', from);
   }
 
@@ -358,9 +361,8 @@ export class Answers {
         const code = step < 0 ? 'unknown-sku' : 'insufficient-stock';
         const grants = this.grantsAt(sku, step, asked, sourcing, mode);
         if (grants === undefined) return true;
-        const short = grants.filter(({ available, requested }) => available < requested);
         return sameList(
-          short.map((one) => [one.line, code, one.requested, Math.max(0, one.available)]),
+          shortLines(grants).map((one) => [one.line, code, one.requested, one.available]),
           said.map((one) => [one.line, one.code, one.requested, one.available]),
         );
       };
@@ -399,6 +401,19 @@ export class Answers {
 
 function statesText({ states }: RowHistory): string {
   return states.map(({ status, expiresAt, at }) => `${status} until ${expiresAt} at ${at}`).join(', ');
+}
+
+/** Lines that can't be granted; one that is asked for in parts is one line, with the parts that can't. */
+function shortLines(grants: Grant[]): { line: number; requested: number; available: number }[] {
+  const short: { line: number; requested: number; available: number }[] = [];
+  for (const { line, requested, available } of grants) {
+    if (available >= requested) continue;
+    const known = short.find((one) => one.line === line) ?? { line, requested: 0, available: 0 };
+    if (known.requested === 0) short.push(known);
+    known.requested += requested;
+    known.available += Math.max(0, available);
+  }
+  return short;
 }
 
 function sum(allocations: { quantity: number }[]): number {

@@ -103,7 +103,8 @@ export class Postgres {
         return row === undefined ? undefined : find(() => tables.findLines(row));
       },
       findAnswer: (partition, hash) => find(() => tables.findAnswer(partition, hash)),
-      ping: () => read(() => {}),
+      isHeld: (partition, id) => find(() => tables.isHeld(partition, id)),
+      readCommitSeq: (epoch) => read(() => tables.readCommitSeq(epoch)),
       failureText: String,
       close: () => connection.close(),
     };
