@@ -20,6 +20,8 @@ if (installed() !== locked) await install();
 const [command = 'serve', ...rest] = process.argv.slice(2);
 if (command === 'test') process.exit(await run('test', ...rest));
 else if (command === 'bench') process.exit(await run(join(root, 'bench', 'main.ts'), ...rest));
+else if (command === 'simulate')
+  process.exit(await run(join(root, 'test', 'simulation', 'main.ts'), ...rest));
 else if (command === 'tour') process.exit(await run(join(root, 'examples', 'tour.ts'), ...rest));
 else await import('./main.ts');
 
