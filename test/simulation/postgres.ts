@@ -25,7 +25,8 @@ const REFUSED_AFTER_US = { from: 500, to: 50_000 };
 /** Told what the tables have just become. */
 export interface Auditor {
   committed(rows: BatchRows): void;
-  took(partitions: number[], epoch: number, process: Process): void;
+  /** @param answersSince since when the database answers; now, while it does not */
+  took(partitions: number[], epoch: number, process: Process, answersSince: () => number): void;
 }
 
 export class Postgres {
@@ -39,6 +40,7 @@ export class Postgres {
   /** How many of its commits it refuses, as with a full disk. */
   refusing = 0;
   commits = 0;
+  private startedAt = 0;
   private readonly sessions = new Set<Session>();
   private readonly random: Random;
 
@@ -59,7 +61,12 @@ export class Postgres {
   }
   start(): void {
     this.up = true;
+    this.startedAt = this.world.now;
     this.world.note('postgres', 'starts');
+  }
+  private answersSince(): number {
+    const { now } = this.world;
+    return this.up ? Math.min(now, Math.max(this.startedAt, this.stalledUntil)) : now;
   }
   /** Ends a session, if there is one in the middle of something. */
   breakOne(): void {
@@ -121,7 +128,7 @@ export class Postgres {
   private take(process: Process, partitions: number[]): number {
     const epoch = this.tables.takePartitions(partitions);
     this.world.note('postgres', `epoch ${epoch}: ${process.name} takes ${partitions.join(' ')}`);
-    this.auditor.took(partitions, epoch, process);
+    this.auditor.took(partitions, epoch, process, () => this.answersSince());
     return epoch;
   }
 

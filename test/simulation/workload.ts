@@ -2,7 +2,7 @@
  * What clients do all day: they count and adjust stock, look at it, order a few articles of few, more than there are, and then buy,
  * change their minds, or forget. Each order belongs to one client, so it knows what must become of it.
  */
-import type { Call, Line, Reservation, Sourcing } from './calls.ts';
+import type { Call, Level, Line, Reservation, Sourcing } from './calls.ts';
 import type { Client } from './client.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
@@ -25,6 +25,8 @@ const LONG_SECONDS = { from: 60, to: 240 };
 
 export class Customer {
   private orders = 0;
+  /** A level as it was when it was last looked at. */
+  private seen: Level | undefined;
   private readonly random: Random;
 
   constructor(
@@ -41,6 +43,7 @@ export class Customer {
       await this.world.sleep(this.random.exponential(this.shop.pauseMs));
       await this.random.pick([
         this.count,
+        this.recount,
         this.adjust,
         this.look,
         this.order,
@@ -68,7 +71,7 @@ export class Customer {
     return `${this.client.name}/${++this.orders}`;
   }
 
-  private countOf(sku: string, location: string): Call {
+  private countOf(sku: string, location: string): Extract<Call, { kind: 'put' }> {
     const body: Extract<Call, { kind: 'put' }>['body'] = {
       onHand: this.random.between(0, this.shop.onHandMost),
     };
@@ -79,6 +82,14 @@ export class Customer {
 
   private readonly count = async (): Promise<void> => {
     await this.ask(this.countOf(this.random.pick(this.shop.skus), this.random.pick(this.shop.locations)));
+  };
+
+  /** Only if nothing has happened to the level since it was looked at. */
+  private readonly recount = async (): Promise<void> => {
+    if (this.seen === undefined) return this.look();
+    const { sku, location, version } = this.seen;
+    await this.ask({ ...this.countOf(sku, location), ifVersion: version });
+    this.seen = undefined;
   };
 
   private readonly adjust = async (): Promise<void> => {
@@ -94,7 +105,8 @@ export class Customer {
   };
 
   private readonly look = async (): Promise<void> => {
-    await this.ask({ kind: 'levels', sku: this.random.pick(this.shop.skus) });
+    const answer = await this.ask({ kind: 'levels', sku: this.random.pick(this.shop.skus) });
+    if (answer?.status === 200) this.seen = this.random.pick(JSON.parse(answer.body).levels as Level[]);
   };
 
   private readonly order = async (): Promise<void> => {
