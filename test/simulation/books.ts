@@ -457,8 +457,8 @@ function settingsOf(
   after: Settings,
   counts: number,
 ): Settings | undefined {
+  if (counts > 1) return undefined;
   if (before?.safetyStock === after.safetyStock && before.backorderLimit === after.backorderLimit)
     return after;
-  if (counts > 1) return undefined;
   return kind === 'counted' || last?.settings === after ? after : before;
 }

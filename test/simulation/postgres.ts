@@ -20,6 +20,7 @@ const READ_US = { from: 50, to: 1000 };
 const COMMIT_US = { from: 150, to: 6000 };
 /** How long a statement may still go on whose session has ended. */
 const ORPHANED_US = { from: 100, to: 15_000_000 };
+const STALL_LOOKED_AT_US = 50_000;
 const REFUSED_AFTER_US = { from: 500, to: 50_000 };
 
 /** Told what the tables have just become. */
@@ -39,6 +40,8 @@ export class Postgres {
   slowness = 1;
   /** How many of its commits it refuses, as with a full disk. */
   refusing = 0;
+  /** Of so many commits, those that come next, the session ends when they have landed and before it is said. */
+  losing = 0;
   commits = 0;
   private startedAt = 0;
   private readonly sessions = new Set<Session>();
@@ -262,10 +265,17 @@ class Session {
   private execute(statement: Statement): void {
     if (this.waiting[0] !== statement || !this.server.up) return;
     const { stalledUntil } = this.server;
-    if (stalledUntil > this.world.now) return void this.world.at(stalledUntil, () => this.execute(statement));
+    if (stalledUntil > this.world.now) {
+      // It may be over sooner.
+      return void this.world.after(STALL_LOOKED_AT_US, () => this.execute(statement));
+    }
     this.waiting.shift();
     this.busy = false;
     const result = resultOf(statement);
+    if (statement.kind === 'commit' && this.server.losing > 0) {
+      this.server.losing--;
+      this.end('break');
+    }
     this.lastAnswer = Math.max(this.lastAnswer, this.world.now + this.travel());
     if (!this.ended) this.world.at(this.lastAnswer, () => statement.answer(result));
     this.work();

@@ -20,6 +20,8 @@ export interface Shop {
   keyed: number;
 }
 
+/** How many of the confirmations and cancellations are not asked for again. */
+const IMPATIENT = 0.3;
 const SHORT_SECONDS = { from: 1, to: 20 };
 const LONG_SECONDS = { from: 60, to: 240 };
 
@@ -28,6 +30,7 @@ export class Customer {
   /** A level as it was when it was last looked at. */
   private seen: Level | undefined;
   private readonly random: Random;
+  private readonly patience: Random;
 
   constructor(
     private readonly world: World,
@@ -35,6 +38,7 @@ export class Customer {
     private readonly shop: Shop,
   ) {
     this.random = client.random;
+    this.patience = world.random.fork(`${client.name} patience`);
   }
 
   /** Goes on until told that it is over, and then finishes what it has begun. */
@@ -60,11 +64,19 @@ export class Customer {
       for (const location of this.shop.locations) await this.ask(this.countOf(sku, location));
   }
 
-  private ask(call: Call) {
-    return this.client.ask(call, { keyed: this.takesKey(call) && this.random.chance(this.shop.keyed) });
+  private ask(call: Call, patient = true) {
+    return this.client.ask(call, {
+      keyed: this.takesKey(call) && this.random.chance(this.shop.keyed),
+      patient,
+    });
   }
   private takesKey({ kind }: Call): boolean {
     return kind !== 'put' && kind !== 'levels' && kind !== 'read';
+  }
+
+  /** Whoever is not gives up after the first answer that settles nothing: what was begun must come to its end by itself. */
+  private isPatient(): boolean {
+    return !this.patience.chance(IMPATIENT);
   }
 
   private reference(): string {
@@ -162,8 +174,8 @@ export class Customer {
     const late = random.chance(0.15);
     if (late && !isLong) await this.world.sleep(expiresMs + random.exponential(500));
     if (random.chance(0.45) || late)
-      await this.ask({ kind: 'confirm', id, body: this.confirmation(order, late) });
-    else if (random.chance(0.6)) await this.ask({ kind: 'cancel', id });
+      await this.ask({ kind: 'confirm', id, body: this.confirmation(order, late) }, this.isPatient());
+    else if (random.chance(0.6)) await this.ask({ kind: 'cancel', id }, this.isPatient());
     // Too late, or for the second time: the first answer must stand.
     if (random.chance(0.1)) await this.ask({ kind: random.pick(['read', 'cancel'] as const), id });
     if (random.chance(0.05)) await this.client.misuse(this.countless());
