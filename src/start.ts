@@ -20,6 +20,8 @@ if (installed() !== locked) await install();
 const [command, ...rest] = process.argv.slice(2);
 // Two files at a time: each starts servers of several processes.
 if (command === 'test') process.exit(await run('test', '--parallel=2', ...rest));
+else if (command === 'simulate')
+  process.exit(await run(join(root, 'test', 'simulation', 'main.ts'), ...rest));
 else await import('./main.ts');
 
 function installed(): string | undefined {

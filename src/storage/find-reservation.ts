@@ -14,6 +14,8 @@ import { arrayLiteral } from './take-partitions.ts';
 export interface FoundReservation extends Reservation {
   /** Participants whose rows do not show yet that it is closed: their stock is not back. */
   unsettled: number[];
+  /** The id under which they hold: its own, or that of the units that were taken again. */
+  heldAs: string;
   /** What a confirmation in part has sold. */
   sold?: Sold;
   /** Its lines as they were held. */
@@ -35,6 +37,7 @@ interface Row {
   reference: string | null;
   participants: string;
   unsettled: string;
+  heldAs: string;
   sold: string | null;
 }
 type ReservationRow = Row & { status: Status };
@@ -73,7 +76,9 @@ async function readHomes(sql: Sql, wanted: { home: number; id: string }[]): Prom
     select h.id, h.home, h.status::text as status, h.reference, h.participants::text, h.sold::text,
            case when h.status = 'held' then '{}' else array(
              select p.partition from holdfast.reservation p
-              where p.partition = any(h.participants) and p.status = 'held' and p.id = h.id)::text end as unsettled,
+              where p.partition = any(coalesce(a.participants, h.participants)) and p.status = 'held'
+                and p.id = coalesce(a.id, h.id))::text end as unsettled,
+           coalesce(a.id, h.id) as "heldAs",
            round(extract(epoch from h.created_at) * 1000)::float8 as "createdAt",
            round(extract(epoch from h.expires_at) * 1000)::float8 as "expiresAt",
            round(extract(epoch from h.closed_at) * 1000)::float8 as "closedAt"
@@ -83,6 +88,9 @@ async function readHomes(sql: Sql, wanted: { home: number; id: string }[]): Prom
         select * from holdfast.reservation
          where partition = w.home and id = w.id
            and status in ('held', 'confirmed', 'cancelled', 'expired', 'never', 'reheld') limit 1) h
+      left join lateral (
+        select id, participants from holdfast.reservation
+         where partition = h.home and id = h.reheld_as and status = 'reheld' limit 1) a on true
      order by w.place`;
 }
 
@@ -126,6 +134,7 @@ function reservationOf(row: ReservationRow, rows: LineRow[]): FoundReservation {
     expiresAt: row.expiresAt,
     closedAt: row.closedAt ?? undefined,
     unsettled: parseIntegers(row.unsettled),
+    heldAs: row.heldAs,
   };
 }
 

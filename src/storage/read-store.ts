@@ -4,10 +4,10 @@ import type { DatabaseSpec } from '../process.ts';
 import { Connections, failureText, openDatabase, type Sql } from './database.ts';
 import { findAnswer } from './find-answer.ts';
 import { findReservation } from './find-reservation.ts';
+import { isHeld } from './is-held.ts';
 import { loadKeys } from './load-keys.ts';
 import { loadLevels, loadNever, loadOpen, loadUnsettled } from './load-partitions.ts';
-import { ping } from './ping.ts';
-import { takePartitions } from './take-partitions.ts';
+import { readCommitSeq, takePartitions } from './take-partitions.ts';
 
 export type ReadStore = ReturnType<typeof openReadStore>;
 
@@ -26,7 +26,8 @@ export function openReadStore(spec: DatabaseSpec, name: string) {
     loadKeys: on(loadKeys),
     findReservation: on(findReservation, REQUEST_DEADLINE_MS),
     findAnswer: on(findAnswer, REQUEST_DEADLINE_MS),
-    ping: on(ping),
+    isHeld: on(isHeld, REQUEST_DEADLINE_MS),
+    readCommitSeq: on(readCommitSeq),
     failureText,
     close: () => connections.close(),
   };

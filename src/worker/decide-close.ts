@@ -64,16 +64,16 @@ function closeAgain(state: PartitionState, id: string, outcome: Decision['outcom
   withFound(state, id, answer, (found) => {
     // Open in the database and not in memory: between two owners.
     if (found.status === 'held') return answer({ kind: 'problem', code: 'partition-unavailable' });
-    const { status, unsettled, sold } = found;
-    // Another request is still telling participants; this one too may say so only when they have heard.
-    const told = unsettled.length > 0 && state.host.settle(unsettled, id, { outcome: status, sold });
-    void Promise.resolve(told).then(() =>
-      answer(
-        status === outcome
-          ? { kind: 'reservation', reservation: found }
-          : { kind: 'problem', code: `reservation-${status}` },
-      ),
-    );
+    const { status } = found;
+    void state
+      .whenTold(found, status)
+      .then(() =>
+        answer(
+          status === outcome
+            ? { kind: 'reservation', reservation: found }
+            : { kind: 'problem', code: `reservation-${status}` },
+        ),
+      );
   });
 }
 

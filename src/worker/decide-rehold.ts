@@ -50,7 +50,8 @@ export function rehold(
   if (request.deadline <= turn.now) return state.refuse(answer, 'overloaded');
   if (found === undefined || typeof found === 'string') return state.refuse(answer, 'unknown-reservation');
   if (found.status === 'confirmed') {
-    return state.whenDurable(() => answer({ kind: 'reservation', reservation: found }));
+    const reply = { kind: 'reservation', reservation: found } as const;
+    return void state.whenTold(found, 'confirmed').then(() => answer(reply));
   }
   // A participant that still has its part of the expired one would take the new decision for that part's.
   if (found.status === 'expired' && found.unsettled.length > 0)

@@ -24,6 +24,8 @@ export class Peers {
     private readonly clock: Clock,
     private readonly connectTo: (path: string) => Link,
     private readonly here: (request: Request, answer: Answer) => void,
+    /** Whether the database has a partition's part of a reservation as held. */
+    private readonly isHeld: (partition: number, id: string) => Promise<boolean>,
   ) {
     this.links = map.sockets.map(() => undefined);
   }
@@ -69,10 +71,16 @@ export class Peers {
         ...decision,
         expiresAt: 0,
       }).catch(() => undefined);
-      if (reply?.kind === 'settled') return reply.lines;
+      if (reply?.kind === 'settled' && (reply.lines.length > 0 || !(await this.isOpen(partition, id))))
+        return reply.lines;
       await new Promise<void>((resolve) => this.clock.after(RETRY_MS, resolve));
     }
     return [];
+  }
+
+  /** Whoever has nothing of it was told before; or has lost the partition, and does not know yet. */
+  private async isOpen(partition: number, id: string): Promise<boolean> {
+    return await this.isHeld(partition, id).catch(() => true);
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 /**
  * Whether the database answers, asked again and again. A commit on its way to a database that is
- * silent does not fail, and a worker without work commits nothing: neither would tell /readyz.
+ * silent does not fail, and a worker without work commits nothing: neither would tell /readyz. What it is asked is
+ * whether this is still the owner, since a worker without work would not hear that either.
  */
 import type { Clock } from '../clock.ts';
 import { PING_EVERY_MS, PING_WAIT_MS } from '../limits.ts';

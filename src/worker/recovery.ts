@@ -78,6 +78,9 @@ export async function recover(
       byNumber.get(keyPartition)?.claims.keys.add(key, fingerprint, at);
     },
   );
+  // Whoever took them meanwhile has committed between these reads: what they brought does not fit together.
+  if ((await reader.readCommitSeq(epoch)) === undefined)
+    throw new Error(`epoch ${epoch} is over: another owner took its partitions while they were being loaded`);
   for (const partition of owned) checkBooks(partition);
   return { epoch, unsettled };
 }

@@ -120,13 +120,10 @@ function showAgain(state: PartitionState, seen: Seen, answer: Answer): void {
     (found) => {
       if (found === undefined || typeof found === 'string')
         return answer({ kind: 'problem', code: 'unknown-reservation' });
-      const { status, unsettled, sold } = found;
+      const { status } = found;
       // Closed, and a participant has not heard of it: its stock must be where the answer says it is.
-      const told =
-        status !== 'held' &&
-        unsettled.length > 0 &&
-        state.host.settle(unsettled, seen.id, { outcome: status, sold });
-      void Promise.resolve(told).then(() =>
+      const told = status === 'held' ? Promise.resolve() : state.whenTold(found, status);
+      void told.then(() =>
         answer({
           kind: 'replayed',
           reply: { kind: 'reservation', reservation: asSeen(found, seen) },
@@ -139,7 +136,7 @@ function showAgain(state: PartitionState, seen: Seen, answer: Answer): void {
 }
 
 function asSeen(found: FoundReservation, { status, expiresAt }: Seen): Reservation {
-  const { unsettled: _, sold: __, heldLines, ...reservation } = found;
+  const { unsettled: _, sold: __, heldAs: ___, heldLines, ...reservation } = found;
   if (status !== 'held') return { ...reservation, status, expiresAt };
   return { ...reservation, status, expiresAt, lines: heldLines, closedAt: undefined };
 }

@@ -10,7 +10,7 @@ import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
 import type { Sold } from '../reservations/sold.ts';
 import type { GrantedLine, LedgerKind } from '../reservations/types.ts';
-import type { Found } from '../storage/find-reservation.ts';
+import type { Found, FoundReservation } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
 import type { HoldRequest, Outcome, Reply, Traceable } from '../wire/messages.ts';
 import type { Author, Batch, NewReservation, Note } from './batch.ts';
@@ -170,6 +170,11 @@ export class PartitionState implements Author {
   whenDurable(run: () => void): void {
     if (this.lastBatch === undefined) run();
     else this.lastBatch.whenDurable(run);
+  }
+
+  /** Another request may still be telling participants that it is closed: whoever says so, too, waits until they have heard. */
+  async whenTold({ unsettled, heldAs, sold }: FoundReservation, outcome: Decision['outcome']): Promise<void> {
+    if (unsettled.length > 0) await this.host.settle(unsettled, heldAs, { outcome, sold });
   }
 
   refuse(answer: Answer, code: ProblemCode): void {

@@ -61,14 +61,14 @@ export interface WorkerParts {
 export async function runWorker(parts: WorkerParts): Promise<Running> {
   const { worker, map, clock, stores, reader, wire, searches, keysMs } = parts;
   const lanes = stores.map((store) => new Lane(store, clock, parts.fail));
-  const pulse = new Pulse(reader.ping, reader.failureText, clock);
+  const pulse = new Pulse(checkOwned, reader.failureText, clock);
   const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
   const actors = new Map<number, Actor>();
   const hotSkus = new HotSkus();
   let serving = false;
   let draining = false;
 
-  const peers = new Peers(map, worker, clock, wire.connect, dispatch);
+  const peers = new Peers(map, worker, clock, wire.connect, dispatch, reader.isHeld);
   const host: Host = {
     post: (partition, command) => actors.get(partition)!.post(command),
     askHome: (partition, home, id) => void askHome(partition, home, id),
@@ -138,6 +138,14 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
         return actor.receive(request, answer);
       default:
         return actor.receive(request, answer);
+    }
+  }
+
+  /** One that commits nothing is not fenced: it would go on reading out what is no longer so. */
+  async function checkOwned(): Promise<void> {
+    for (const { epoch } of lanes) {
+      if ((await reader.readCommitSeq(epoch)) !== undefined) continue;
+      parts.fail('fenced', `epoch ${epoch} is over: another owner has taken its partitions`);
     }
   }
 

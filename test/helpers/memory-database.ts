@@ -8,7 +8,7 @@ import { type Sold, soldLines } from '../../src/reservations/sold.ts';
 import type { GrantedLine, Status } from '../../src/reservations/types.ts';
 import type { BatchRows } from '../../src/storage/commit-batch.ts';
 import type { FailureKind } from '../../src/storage/database.ts';
-import type { Found } from '../../src/storage/find-reservation.ts';
+import type { Found, FoundReservation } from '../../src/storage/find-reservation.ts';
 import type { KeyRow } from '../../src/storage/load-keys.ts';
 import type { LevelRow, OpenRow, UnsettledRow } from '../../src/storage/load-partitions.ts';
 
@@ -52,6 +52,8 @@ export interface StoredEntry {
   reference: string | null;
   at: number;
 }
+
+type HomeRow = StoredReservation & Pick<FoundReservation, 'unsettled' | 'heldAs'>;
 
 interface StoredKey extends KeyRow {
   answer: Uint8Array;
@@ -259,22 +261,24 @@ export class MemoryDatabase {
     return this.keys.get(`${partition}/${key}`)?.answer;
   }
 
+  isHeld(partition: number, id: string): boolean {
+    return this.reservations.get(`${partition}/${id}`)?.status === 'held';
+  }
+
   /** The home's row, as it is now, for `findLines` to complete. */
-  findHome(home: number, id: string): (StoredReservation & { unsettled: number[] }) | undefined {
+  findHome(home: number, id: string): HomeRow | undefined {
     const row = this.reservations.get(`${home}/${id}`);
     if (row === undefined) return undefined;
+    const again = row.reheldAs === null ? undefined : this.reservations.get(`${home}/${row.reheldAs}`);
+    const { id: heldAs, participants } = again ?? row;
     const unsettled =
-      row.status === 'held'
-        ? []
-        : row.participants.filter(
-            (partition) => this.reservations.get(`${partition}/${id}`)?.status === 'held',
-          );
-    return { ...row, unsettled };
+      row.status === 'held' ? [] : participants.filter((partition) => this.isHeld(partition, heldAs));
+    return { ...row, unsettled, heldAs };
   }
 
   /** What a home has of an id, from its row as it was and the lines as they are. */
-  findLines(row: StoredReservation & { unsettled: number[] }): Found {
-    const { id, status, sold, unsettled, reference, createdAt, expiresAt, closedAt } = row;
+  findLines(row: HomeRow): Found {
+    const { id, status, sold, unsettled, heldAs, reference, createdAt, expiresAt, closedAt } = row;
     if (status === 'never' || status === 'reheld') return status;
     const parts = [row.home, ...row.participants]
       .sort((a, b) => a - b)
@@ -298,6 +302,7 @@ export class MemoryDatabase {
       expiresAt,
       closedAt: closedAt ?? undefined,
       unsettled,
+      heldAs,
     };
   }
 

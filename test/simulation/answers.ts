@@ -1,12 +1,14 @@
 /**
  * Is every answer true? Each is checked against the histories when the client gets it: what it says has been committed
- * (I2), in all partitions (I6), and it is right at one moment between its request and itself (linearizability per SKU: a
+ * (I2), in all partitions (I6), and it is right at one moment between its request and itself (linearizability.ts: a
  * grant at its place in the ledger, a refusal or a read at some place that was the latest at some moment between).
  */
 import { type Books, insist } from './books.ts';
-import type { Answer, Call, Level, Problem, Reservation, ReserveCall, Sourcing } from './calls.ts';
+import type { Answer, Call, Problem, Reservation, ReserveCall, Sourcing } from './calls.ts';
 import { type Grant, grantsOf, type NumberedLine } from './grants.ts';
 import { isOpen, type RowHistory, type RowState } from './histories.ts';
+import { Linearizability } from './linearizability.ts';
+import { StockAnswers } from './stock-answers.ts';
 import type { World } from './world.ts';
 
 export interface Exchange {
@@ -27,13 +29,16 @@ type AskedLine = NumberedLine & { sku: string };
 
 export class Answers {
   checked = 0;
-  /** Reads and refusals of owners that did not know yet that they were superseded. */
-  stale = 0;
+  readonly order: Linearizability;
+  private readonly stock: StockAnswers;
 
   constructor(
     private readonly world: World,
     private readonly books: Books,
-  ) {}
+  ) {
+    this.order = new Linearizability(world, books);
+    this.stock = new StockAnswers(books, this.order);
+  }
 
   /** @returns whether the answer settles the matter */
   check(exchange: Exchange): boolean {
@@ -60,9 +65,9 @@ export class Answers {
     switch (call.kind) {
       case 'put':
       case 'adjust':
-        return this.checkLevel(exchange, body);
+        return this.stock.checkLevel(exchange, body);
       case 'levels':
-        return this.checkRead(exchange, body.levels);
+        return this.stock.checkRead(exchange, body.levels);
       case 'reserve':
         return this.checkHeld(exchange, call, body);
       case 'read':
@@ -77,73 +82,6 @@ export class Answers {
       case 'cancel':
         return this.checkClosed(exchange, body);
     }
-  }
-
-  /** A moment between request and answer at which `isRight`, or one before it at which a superseded owner stopped to learn. */
-  private sometime(sku: string, from: number, isRight: (step: number) => boolean): boolean {
-    const history = this.books.skus.get(sku);
-    if (history === undefined) return isRight(-1);
-    for (const step of history.during(from, this.world.now)) if (isRight(step)) return true;
-    const staleSince = this.books.staleSince(history.partition, from);
-    if (staleSince === undefined) return false;
-    for (const step of history.during(Math.min(staleSince, from), this.world.now)) {
-      if (!isRight(step)) continue;
-      this.stale++;
-      return true;
-    }
-    return false;
-  }
-
-  /** Whether a superseded owner may have said what was over at a moment before `from`. */
-  private isStale(sku: string, from: number, overAt: number): boolean {
-    const since = this.books.staleSince(this.books.skus.get(sku)!.partition, from);
-    return since !== undefined && since <= overAt;
-  }
-
-  private checkLevel({ call, from }: Exchange, level: Level): void {
-    const levels = this.books.skus.get(level.sku)?.levels;
-    const versions = levels?.find(({ location }) => location === level.location)?.versions ?? [];
-    const state = versions[level.version - 1];
-    const said = (): string => `${call.kind} was answered ${JSON.stringify(level)}`;
-    insist(state !== undefined, () => `I2: ${said()}, which is not committed`);
-    insist(
-      state.onHand === level.onHand && state.reserved === level.reserved,
-      () => `${said()}; version ${level.version} is ${JSON.stringify(state)}`,
-    );
-    if (call.kind === 'adjust')
-      return insist(
-        state.kind === 'adjusted' && state.at >= from,
-        () => `${said()}, which was ${state.kind}`,
-      );
-    if (call.kind !== 'put') return;
-    const next = versions[level.version];
-    if (next !== undefined && next.at < from) {
-      insist(this.isStale(level.sku, from, next.at), () => `${said()}, which was over when it was asked`);
-      this.stale++;
-    }
-    insist(
-      Object.entries(call.body).every(([field, value]) => level[field as 'onHand'] === value),
-      () => `${said()}, and asked for ${JSON.stringify(call.body)}`,
-    );
-  }
-
-  private checkRead({ from }: Exchange, levels: Level[]): void {
-    const [{ sku }] = levels;
-    const history = this.books.skus.get(sku);
-    const said = levels.map(({ location, version, onHand, reserved }) =>
-      [location, version, onHand, reserved].join(' '),
-    );
-    const isRight = (step: number): boolean =>
-      step >= 0 &&
-      history!.steps[step].versions.length === levels.length &&
-      history!.steps[step].versions.every((version, i) => {
-        const { onHand, reserved } = history!.levels[i].versions[version - 1];
-        return [history!.levels[i].location, version, onHand, reserved].join(' ') === said[i];
-      });
-    insist(
-      this.sometime(sku, from, isRight),
-      () => `the levels of ${sku} were never ${said.join(', ')} meanwhile`,
-    );
   }
 
   private checkHeld({ from }: Exchange, call: ReserveCall, said: Reservation): void {
@@ -194,8 +132,17 @@ export class Answers {
     const taking = this.books.takings.get(`${id} ${sku}`);
     const what = (): string => `${id}: ${lines.map(({ line }) => `line ${line}`)} of ${sku}`;
     if (taking === undefined)
-      return insist(this.sometime(sku, from, isRight), () => `${what()} could be granted`);
-    const { at } = this.books.skus.get(sku)!.steps[taking];
+      return insist(this.order.sometime(sku, from, isRight), () => `${what()} could be granted`);
+    const { levels, steps } = this.books.skus.get(sku)!;
+    const { at, versions } = steps[taking];
+    for (const [i, version] of versions.entries())
+      this.order.saw(
+        sku,
+        levels[i].location,
+        version,
+        from,
+        levels[i].versions[version - 1].reservation === id,
+      );
     insist(at >= from, () => `${what()} was held before it was asked for`);
     insist(
       isRight(taking - 1),
@@ -301,10 +248,12 @@ export class Answers {
           : this.checkShort(exchange, problem);
       case 'unknown-sku':
         if (call.kind === 'reserve') return this.checkShort(exchange, problem);
-        return this.checkNotStocked(call as Extract<Call, { kind: 'levels' | 'adjust' }>, from);
+        return this.stock.checkNotStocked((call as Extract<Call, { sku: string }>).sku, from);
+      case 'version-mismatch':
+        return this.stock.checkMismatch(exchange);
       case 'unknown-level':
       case 'stock-below-zero':
-        return this.checkNotAdjusted(call as Extract<Call, { kind: 'adjust' }>, code, from);
+        return this.stock.checkNotAdjusted(call as Extract<Call, { kind: 'adjust' }>, code, from);
       default:
         insist(
           false,
@@ -338,7 +287,10 @@ export class Answers {
     // In part: which lines it was is the front's to say.
     if (body.lines !== undefined) return;
     const row = this.books.home(id)!;
-    const asked = this.books.partsOf(row).sort((a, b) => a.line - b.line);
+    const parts = this.books.partsOf(row).sort((a, b) => a.line - b.line);
+    // Lines are counted as the reservation has them: what a partial one was not granted is none of them.
+    const numbers = [...new Set(parts.map(({ line }) => line))];
+    const asked = parts.map((part) => ({ ...part, line: numbers.indexOf(part.line) }));
     this.checkErrors(asked, errors!, { strategy: 'in-order' }, 'all', from);
   }
 
@@ -358,47 +310,34 @@ export class Answers {
         const code = step < 0 ? 'unknown-sku' : 'insufficient-stock';
         const grants = this.grantsAt(sku, step, asked, sourcing, mode);
         if (grants === undefined) return true;
-        const short = grants.filter(({ available, requested }) => available < requested);
         return sameList(
-          short.map((one) => [one.line, code, one.requested, Math.max(0, one.available)]),
+          shortLines(grants).map((one) => [one.line, code, one.requested, one.available]),
           said.map((one) => [one.line, one.code, one.requested, one.available]),
         );
       };
       insist(
-        this.sometime(sku, from, isRight),
+        this.order.sometime(sku, from, isRight),
         () => `${JSON.stringify(asked)} was refused: ${JSON.stringify(said)}; ${this.stockTexts(sku, from)}`,
       );
     }
-  }
-
-  private checkNotStocked({ sku }: { sku: string }, from: number): void {
-    insist(
-      this.sometime(sku, from, (step) => step < 0),
-      () => `${sku} was stocked, and answered as unknown`,
-    );
-  }
-
-  private checkNotAdjusted(
-    { sku, location, body }: Extract<Call, { kind: 'adjust' }>,
-    code: string,
-    from: number,
-  ): void {
-    const history = this.books.skus.get(sku)!;
-    const isRight = (step: number): boolean => {
-      const index = history.levels.findIndex((level) => level.location === location);
-      const version = step < 0 || index < 0 ? 0 : (history.steps[step].versions[index] ?? 0);
-      if (code === 'unknown-level') return version === 0;
-      return version > 0 && history.levels[index].versions[version - 1].onHand + body.delta < 0;
-    };
-    insist(
-      this.sometime(sku, from, isRight),
-      () => `${sku} at ${location} by ${body.delta} was answered ${code}`,
-    );
   }
 }
 
 function statesText({ states }: RowHistory): string {
   return states.map(({ status, expiresAt, at }) => `${status} until ${expiresAt} at ${at}`).join(', ');
+}
+
+/** Lines that can't be granted; one that is asked for in parts is one line, with the parts that can't. */
+function shortLines(grants: Grant[]): { line: number; requested: number; available: number }[] {
+  const short: { line: number; requested: number; available: number }[] = [];
+  for (const { line, requested, available } of grants) {
+    if (available >= requested) continue;
+    const known = short.find((one) => one.line === line) ?? { line, requested: 0, available: 0 };
+    if (known.requested === 0) short.push(known);
+    known.requested += requested;
+    known.available += Math.max(0, available);
+  }
+  return short;
 }
 
 function sum(allocations: { quantity: number }[]): number {

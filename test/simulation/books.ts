@@ -33,6 +33,10 @@ const EXPIRY_LATE_MS = 1000;
 /** How long a key is claimed, at most, before it is decided. */
 const CLAIMED_US = 20_000_000;
 
+/** How long a superseded owner goes on, at most, that could have asked the database; and how often that is looked at. */
+const LEARNED_WITHIN_US = 3_000_000;
+const LOOKED_EVERY_US = 500_000;
+
 interface Owner {
   epoch: number;
   process: Process;
@@ -71,15 +75,32 @@ export class Books implements Auditor {
 
   constructor(private readonly world: World) {}
 
-  took(partitions: number[], epoch: number, process: Process): void {
+  took(partitions: number[], epoch: number, process: Process, answersSince: () => number): void {
     const owner: Owner = { epoch, process, commits: 0 };
     for (const partition of partitions) {
       const owners = this.owners.get(partition) ?? [];
       const before = owners.at(-1);
-      if (before !== undefined) before.supersededAt ??= this.world.now;
+      if (before !== undefined && before.supersededAt === undefined) {
+        before.supersededAt = this.world.now;
+        this.expectEnd(before, this.world.now, answersSince);
+      }
       owners.push(owner);
       this.owners.set(partition, owners);
     }
+  }
+
+  /** I4: a superseded owner learns it, and ends, as soon as it and the database have run together for a while. */
+  private expectEnd(owner: Owner, supersededAt: number, answersSince: () => number): void {
+    const { process, epoch } = owner;
+    this.world.after(LOOKED_EVERY_US, () => {
+      if (!process.alive) return;
+      const since = Math.max(supersededAt, process.runningSince, answersSince());
+      insist(
+        process.stopped || this.world.now - since < LEARNED_WITHIN_US,
+        () => `I4: ${process.name} goes on, and its epoch ${epoch} has been over since ${supersededAt}`,
+      );
+      this.expectEnd(owner, supersededAt, answersSince);
+    });
   }
 
   /** Whether another owner has taken the place of this process. */
@@ -93,9 +114,7 @@ export class Books implements Auditor {
   staleSince(partition: number, from: number): number | undefined {
     const owner = this.owners
       .get(partition)
-      ?.find(
-        ({ process, supersededAt }) => supersededAt !== undefined && (process.diedAt ?? Infinity) >= from,
-      );
+      ?.find(({ process, supersededAt }) => supersededAt !== undefined && process.ranUntil >= from);
     return owner?.supersededAt;
   }
 
@@ -438,8 +457,8 @@ function settingsOf(
   after: Settings,
   counts: number,
 ): Settings | undefined {
+  if (counts > 1) return undefined;
   if (before?.safetyStock === after.safetyStock && before.backorderLimit === after.backorderLimit)
     return after;
-  if (counts > 1) return undefined;
   return kind === 'counted' || last?.settings === after ? after : before;
 }

@@ -15,6 +15,8 @@ export type Call =
       kind: 'put';
       sku: string;
       location: string;
+      /** With If-Match. */
+      ifVersion?: number;
       body: { onHand: number; safetyStock?: number; backorderLimit?: number };
     }
   | {
@@ -88,6 +90,7 @@ export function requestOf(call: Call, key: string | undefined): Request {
   const headers: Record<string, string> = { 'content-length': String(Buffer.byteLength(body)) };
   if (body !== '') headers['content-type'] = 'application/json';
   if (key !== undefined) headers['idempotency-key'] = key;
+  if (call.kind === 'put' && call.ifVersion !== undefined) headers['if-match'] = `"${call.ifVersion}"`;
   return new Request(`http://holdfast${path}`, { method, headers, body: body === '' ? undefined : body });
 }
 

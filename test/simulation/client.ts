@@ -40,8 +40,11 @@ export class Client {
     readonly counts: { requests: number; unanswered: number; answers: Record<string, number> },
   ) {}
 
-  /** @returns undefined where nobody knows what became of it, and it must not be repeated */
-  async ask(call: Call, { keyed }: { keyed: boolean }): Promise<Answer | undefined> {
+  /** @returns undefined where nobody knows what became of it, and it must not be repeated, or has lost its patience */
+  async ask(
+    call: Call,
+    { keyed, patient = true }: { keyed: boolean; patient?: boolean },
+  ): Promise<Answer | undefined> {
     const key = keyed ? `${this.name}-${++this.asked}` : undefined;
     const firstFrom = this.world.now;
     const isOnly = key === undefined && ONCE_WITHOUT_KEY.includes(call.kind);
@@ -56,7 +59,7 @@ export class Client {
         if (answer !== undefined && settled !== undefined) insistSame(call, settled, answer);
         settled ??= answer;
       }
-      if (settled === undefined && isOnly) return undefined;
+      if (settled === undefined && (isOnly || !patient)) return undefined;
       if (settled === undefined) await this.world.sleep(this.random.magnitude(AGAIN_MS.from, AGAIN_MS.to));
     }
     if (key !== undefined) this.remembered.push({ call, key, answer: settled });

@@ -23,6 +23,7 @@ const KINDS = [
   'slow the network down',
   'move the clock',
   'start a rival',
+  'lose an answer',
 ] as const;
 export type FaultKind = (typeof KINDS)[number];
 
@@ -94,6 +95,7 @@ export class Faults {
     postgres.stalledUntil = 0;
     postgres.slowness = 1;
     postgres.refusing = 0;
+    postgres.losing = 0;
     network.slowness = 1;
     const [last, ...others] = this.servers.toReversed();
     this.servers = [last];
@@ -151,6 +153,9 @@ export class Faults {
         return world.jump(Math.round(this.random.magnitude(JUMP.from, JUMP.to)));
       case 'start a rival':
         return this.rival();
+      case 'lose an answer':
+        postgres.losing++;
+        return;
     }
   }
 

@@ -20,12 +20,14 @@ const READ_US = { from: 50, to: 1000 };
 const COMMIT_US = { from: 150, to: 6000 };
 /** How long a statement may still go on whose session has ended. */
 const ORPHANED_US = { from: 100, to: 15_000_000 };
+const STALL_LOOKED_AT_US = 50_000;
 const REFUSED_AFTER_US = { from: 500, to: 50_000 };
 
 /** Told what the tables have just become. */
 export interface Auditor {
   committed(rows: BatchRows): void;
-  took(partitions: number[], epoch: number, process: Process): void;
+  /** @param answersSince since when the database answers; now, while it does not */
+  took(partitions: number[], epoch: number, process: Process, answersSince: () => number): void;
 }
 
 export class Postgres {
@@ -38,7 +40,10 @@ export class Postgres {
   slowness = 1;
   /** How many of its commits it refuses, as with a full disk. */
   refusing = 0;
+  /** Of so many commits, those that come next, the session ends when they have landed and before it is said. */
+  losing = 0;
   commits = 0;
+  private startedAt = 0;
   private readonly sessions = new Set<Session>();
   private readonly random: Random;
 
@@ -59,7 +64,12 @@ export class Postgres {
   }
   start(): void {
     this.up = true;
+    this.startedAt = this.world.now;
     this.world.note('postgres', 'starts');
+  }
+  private answersSince(): number {
+    const { now } = this.world;
+    return this.up ? Math.min(now, Math.max(this.startedAt, this.stalledUntil)) : now;
   }
   /** Ends a session, if there is one in the middle of something. */
   breakOne(): void {
@@ -103,7 +113,8 @@ export class Postgres {
         return row === undefined ? undefined : find(() => tables.findLines(row));
       },
       findAnswer: (partition, hash) => find(() => tables.findAnswer(partition, hash)),
-      ping: () => read(() => {}),
+      isHeld: (partition, id) => find(() => tables.isHeld(partition, id)),
+      readCommitSeq: (epoch) => read(() => tables.readCommitSeq(epoch)),
       failureText: String,
       close: () => connection.close(),
     };
@@ -120,7 +131,7 @@ export class Postgres {
   private take(process: Process, partitions: number[]): number {
     const epoch = this.tables.takePartitions(partitions);
     this.world.note('postgres', `epoch ${epoch}: ${process.name} takes ${partitions.join(' ')}`);
-    this.auditor.took(partitions, epoch, process);
+    this.auditor.took(partitions, epoch, process, () => this.answersSince());
     return epoch;
   }
 
@@ -254,10 +265,17 @@ class Session {
   private execute(statement: Statement): void {
     if (this.waiting[0] !== statement || !this.server.up) return;
     const { stalledUntil } = this.server;
-    if (stalledUntil > this.world.now) return void this.world.at(stalledUntil, () => this.execute(statement));
+    if (stalledUntil > this.world.now) {
+      // It may be over sooner.
+      return void this.world.after(STALL_LOOKED_AT_US, () => this.execute(statement));
+    }
     this.waiting.shift();
     this.busy = false;
     const result = resultOf(statement);
+    if (statement.kind === 'commit' && this.server.losing > 0) {
+      this.server.losing--;
+      this.end('break');
+    }
     this.lastAnswer = Math.max(this.lastAnswer, this.world.now + this.travel());
     if (!this.ended) this.world.at(this.lastAnswer, () => statement.answer(result));
     this.work();

@@ -17,6 +17,9 @@ export class Process {
   /** In microseconds. */
   diedAt: number | undefined;
   stopped = false;
+  /** Since when it has been running without a pause, and when it last stopped, in microseconds. */
+  runningSince: number;
+  private stoppedAt = 0;
   readonly clock: Clock;
   private waiting: (() => void)[] = [];
   private readonly atDeath: (() => void)[] = [];
@@ -29,6 +32,7 @@ export class Process {
     readonly name: string,
   ) {
     const random = world.random.fork(name);
+    this.runningSince = world.now;
     this.clock = {
       now: () => world.wallMs(),
       after: (ms, run) => {
@@ -65,6 +69,12 @@ export class Process {
     return this.alive;
   }
 
+  /** When it last computed anything, in microseconds; without end while it runs. */
+  get ranUntil(): number {
+    if (this.stopped) return this.stoppedAt;
+    return this.diedAt ?? Number.POSITIVE_INFINITY;
+  }
+
   onDeath(run: () => void): void {
     this.atDeath.push(run);
   }
@@ -90,12 +100,14 @@ export class Process {
   stop(): void {
     if (!this.alive) return;
     this.stopped = true;
+    this.stoppedAt = this.world.now;
     this.world.note(this.name, 'stops');
   }
 
   continue(): void {
     if (!this.alive || !this.stopped) return;
     this.stopped = false;
+    this.runningSince = this.world.now;
     this.world.note(this.name, 'continues');
     const { waiting } = this;
     this.waiting = [];

@@ -108,7 +108,7 @@ async function run(world: World, database: MemoryDatabase): Promise<Outcome> {
     commits: postgres.commits,
     ...counts,
     checked: answers.checked,
-    stale: answers.stale,
+    stale: answers.order.stale,
     faults: faults.counts,
   };
 }

@@ -2,7 +2,7 @@
  * What clients do all day: they count and adjust stock, look at it, order a few articles of few, more than there are, and then buy,
  * change their minds, or forget. Each order belongs to one client, so it knows what must become of it.
  */
-import type { Call, Line, Reservation, Sourcing } from './calls.ts';
+import type { Call, Level, Line, Reservation, Sourcing } from './calls.ts';
 import type { Client } from './client.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
@@ -20,12 +20,17 @@ export interface Shop {
   keyed: number;
 }
 
+/** How many of the confirmations and cancellations are not asked for again. */
+const IMPATIENT = 0.3;
 const SHORT_SECONDS = { from: 1, to: 20 };
 const LONG_SECONDS = { from: 60, to: 240 };
 
 export class Customer {
   private orders = 0;
+  /** A level as it was when it was last looked at. */
+  private seen: Level | undefined;
   private readonly random: Random;
+  private readonly patience: Random;
 
   constructor(
     private readonly world: World,
@@ -33,6 +38,7 @@ export class Customer {
     private readonly shop: Shop,
   ) {
     this.random = client.random;
+    this.patience = world.random.fork(`${client.name} patience`);
   }
 
   /** Goes on until told that it is over, and then finishes what it has begun. */
@@ -41,6 +47,7 @@ export class Customer {
       await this.world.sleep(this.random.exponential(this.shop.pauseMs));
       await this.random.pick([
         this.count,
+        this.recount,
         this.adjust,
         this.look,
         this.order,
@@ -57,18 +64,26 @@ export class Customer {
       for (const location of this.shop.locations) await this.ask(this.countOf(sku, location));
   }
 
-  private ask(call: Call) {
-    return this.client.ask(call, { keyed: this.takesKey(call) && this.random.chance(this.shop.keyed) });
+  private ask(call: Call, patient = true) {
+    return this.client.ask(call, {
+      keyed: this.takesKey(call) && this.random.chance(this.shop.keyed),
+      patient,
+    });
   }
   private takesKey({ kind }: Call): boolean {
     return kind !== 'put' && kind !== 'levels' && kind !== 'read';
+  }
+
+  /** Whoever is not gives up after the first answer that settles nothing: what was begun must come to its end by itself. */
+  private isPatient(): boolean {
+    return !this.patience.chance(IMPATIENT);
   }
 
   private reference(): string {
     return `${this.client.name}/${++this.orders}`;
   }
 
-  private countOf(sku: string, location: string): Call {
+  private countOf(sku: string, location: string): Extract<Call, { kind: 'put' }> {
     const body: Extract<Call, { kind: 'put' }>['body'] = {
       onHand: this.random.between(0, this.shop.onHandMost),
     };
@@ -79,6 +94,14 @@ export class Customer {
 
   private readonly count = async (): Promise<void> => {
     await this.ask(this.countOf(this.random.pick(this.shop.skus), this.random.pick(this.shop.locations)));
+  };
+
+  /** Only if nothing has happened to the level since it was looked at. */
+  private readonly recount = async (): Promise<void> => {
+    if (this.seen === undefined) return this.look();
+    const { sku, location, version } = this.seen;
+    await this.ask({ ...this.countOf(sku, location), ifVersion: version });
+    this.seen = undefined;
   };
 
   private readonly adjust = async (): Promise<void> => {
@@ -94,7 +117,8 @@ export class Customer {
   };
 
   private readonly look = async (): Promise<void> => {
-    await this.ask({ kind: 'levels', sku: this.random.pick(this.shop.skus) });
+    const answer = await this.ask({ kind: 'levels', sku: this.random.pick(this.shop.skus) });
+    if (answer?.status === 200) this.seen = this.random.pick(JSON.parse(answer.body).levels as Level[]);
   };
 
   private readonly order = async (): Promise<void> => {
@@ -150,8 +174,8 @@ export class Customer {
     const late = random.chance(0.15);
     if (late && !isLong) await this.world.sleep(expiresMs + random.exponential(500));
     if (random.chance(0.45) || late)
-      await this.ask({ kind: 'confirm', id, body: this.confirmation(order, late) });
-    else if (random.chance(0.6)) await this.ask({ kind: 'cancel', id });
+      await this.ask({ kind: 'confirm', id, body: this.confirmation(order, late) }, this.isPatient());
+    else if (random.chance(0.6)) await this.ask({ kind: 'cancel', id }, this.isPatient());
     // Too late, or for the second time: the first answer must stand.
     if (random.chance(0.1)) await this.ask({ kind: random.pick(['read', 'cancel'] as const), id });
     if (random.chance(0.05)) await this.client.misuse(this.countless());
