@@ -1,6 +1,12 @@
 /**
  * One run from one seed: clients and faults for a while; then everything is healed, all must come to rest, and the books
- * must be right to the unit.
+ * must be right to the unit. What is real, what is simulated, and all faults: docs/reliability.md.
+ *
+ * Who checks what: I1 no oversell, I3 the books, I4 one writer: books.ts, at each commit. I2 acknowledged is durable:
+ * answers.ts and stock-answers.ts, at each answer. I5 once: books.ts for keys and effects, client.ts for answers that are repeated.
+ * I6 all or nothing: books.ts for what partitions do, answers.ts for what callers find, rest.ts for what is left. I8: that
+ * what is refused has no effect (answers.ts). I3 in memory, and service that comes back: rest.ts. Linearizability per SKU:
+ * linearizability.ts. Not here: I7, since only a real Postgres counts its statements.
  */
 import { log } from '../../src/observability/log.ts';
 import { MemoryDatabase } from '../helpers/memory-database.ts';

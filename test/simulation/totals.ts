@@ -8,6 +8,8 @@ export class Totals {
   private seeds = 0;
   private simulatedMs = 0;
   private readonly counts = new Map<string, number>();
+  /** By status. */
+  private readonly answers = new Map<string, number>();
   private readonly faults = new Map<string, number>();
 
   add({
@@ -23,20 +25,16 @@ export class Totals {
   }: Outcome): void {
     this.seeds++;
     this.simulatedMs += simulatedMs;
-    const said = Object.entries(answers).map(([status, count]): [string, number] => [
-      `answers ${status}`,
-      count,
-    ]);
     const counted: [string, number][] = [
       ['events', events],
       ['commits', commits],
       ['requests', requests],
-      ...said.sort(),
       ['without an answer', unanswered],
       ['answers checked', checked],
       ['of a superseded owner', stale],
     ];
     for (const [name, count] of counted) increase(this.counts, name, count);
+    for (const [status, count] of Object.entries(answers)) increase(this.answers, status, count);
     for (const [kind, count] of Object.entries(faults)) increase(this.faults, kind, count);
   }
 
@@ -67,6 +65,8 @@ export class Totals {
       row('seeds', this.seeds),
       row('simulated hours', this.simulatedMs / MS_PER_HOUR, 1),
       ...[...this.counts].map(([name, count]) => row(name, count)),
+      '',
+      ...[...this.answers].sort(byName).map(([status, count]) => row(`answers ${status}`, count)),
       '',
       row(
         'faults',

@@ -283,6 +283,36 @@ test('a part whose home decided, or never will, is told so at the start', async 
   expect(homeAgain.holds.participants(homeAgain.holds.find(decided))).toEqual([2]);
 });
 
+test('of units that were taken again it is known who still holds them, and under which id', async () => {
+  const [home, participant] = await owned([1, 2]);
+  const batch = newBatch();
+  put(home, batch, 'A', 5);
+  put(participant, batch, 'B', 5);
+  const expired = hold(home, batch, ['A']);
+  const again = hold(home, batch, ['A'], { participants: [2] });
+  hold(participant, batch, ['B'], { role: 'try', home: 1, id: again });
+  await commit(batch);
+  await sql`update holdfast.reservation set status = 'confirmed', reheld_as = ${again} where id = ${expired}`;
+  await sql`update holdfast.reservation set status = 'reheld' where id = ${again} and partition = 1`;
+  expect(await findReservation(sql, 1, expired)).toMatchObject({ heldAs: again, unsettled: [2] });
+  expect(await reader.isHeld(2, again)).toBeTrue();
+  await sql`update holdfast.reservation set status = 'confirmed' where id = ${again} and partition = 2`;
+  expect(await findReservation(sql, 1, expired)).toMatchObject({ heldAs: again, unsettled: [] });
+  expect(await reader.isHeld(2, again)).toBeFalse();
+});
+
+test('what is taken by another one while it is loaded is not served', async () => {
+  const partition = new Partition(1, new Locations(), host, systemClock.now());
+  const overtaken: ReadStore = {
+    ...reader,
+    async loadOpen(...args) {
+      await takePartitions(sql, [1]);
+      return reader.loadOpen(...args);
+    },
+  };
+  expect(recover(overtaken, [partition], systemClock, KEYS_MS)).rejects.toThrow('another owner');
+});
+
 test('the number of partitions is the database’s, and taking again raises the epoch', async () => {
   expect(await prepareDatabase(database.spec, 8).catch((error) => error)).toBeInstanceOf(DatabaseRefused);
   await prepareDatabase(database.spec, 4);
