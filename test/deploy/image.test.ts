@@ -13,7 +13,6 @@ import {
   readFileSync,
   rmSync,
 } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Copy, DockerfileParser } from 'dockerfile-ast';
@@ -85,34 +84,15 @@ test('it does not run as root, and its variables are settings', () => {
 
 let folder: string;
 let database: TestDatabase;
-let relay: Server;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'holdfast-image-'));
   chmodSync(folder, 0o755);
   database = await startPostgres();
-  relay = await listen(database);
 }, SLOW_MS);
 afterAll(async () => {
-  relay.close();
   await database.stop();
   rmSync(folder, { recursive: true, force: true });
 }, SLOW_MS);
-
-/** An image has a database behind a port: the embedded one gets one here. */
-function listen({ spec }: TestDatabase): Promise<Server> {
-  const server = createServer((client) => {
-    const postgres = connect(join(spec.socketFolder ?? '', `.s.PGSQL.${spec.port}`));
-    for (const [from, to] of [
-      [client, postgres],
-      [postgres, client],
-    ]) {
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => to.destroy());
-    }
-  });
-  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
-}
 
 /** Takes the steps of all stages in one folder, which stands for /app, and returns it. */
 async function build(): Promise<string> {
@@ -158,8 +138,7 @@ test(
       program === 'bun' ? process.execPath : program,
       ...args.map((arg) => arg.replace(new RegExp(`^${APP}/`), `${app}/`)),
     ];
-    const { port } = relay.address() as AddressInfo;
-    const databaseUrl = database.home.databaseUrl ?? `postgres://holdfast@127.0.0.1:${port}/postgres`;
+    const databaseUrl = await database.url();
     const { HOLDFAST_DATA_DIR: _, PORT: __, ...ofImage } = env;
     const variables = { ...ofImage, HOST: '127.0.0.1', HOLDFAST_FRONTS: '2', HOME: '/nonexistent' };
     const server = await startServer({
