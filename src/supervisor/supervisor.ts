@@ -27,7 +27,7 @@ import { requireFreePort } from './port.ts';
 import { StartRefused } from './refusal.ts';
 import { requireTlsFiles } from './tls-files.ts';
 
-const DRAIN_MS = 15_000;
+export const DRAIN_MS = 15_000;
 /** `bun run` passes on the signals that a terminal has already sent to everyone: within this, it is the same one. */
 const SAME_SIGNAL_MS = 1000;
 const READY_POLL_MS = 10;
