@@ -30,13 +30,15 @@ switch (command) {
   }
   case 'worker': {
     const { runChild } = await import('./supervisor/child.ts');
-    await runChild(async (spec: WorkerSpec) => (await import('./worker/start-worker.ts')).startWorker(spec));
+    await runChild(async (spec: WorkerSpec, { say }) =>
+      (await import('./worker/start-worker.ts')).startWorker(spec, say),
+    );
     break;
   }
   case 'front': {
     const { runChild } = await import('./supervisor/child.ts');
-    await runChild(async (spec: FrontSpec, gather) =>
-      (await import('./front/front.ts')).startFront(spec, gather),
+    await runChild(async (spec: FrontSpec, superior) =>
+      (await import('./front/front.ts')).startFront(spec, superior),
     );
     break;
   }

@@ -182,24 +182,27 @@ const Readiness = Type.Object({
   partitions: Type.Object({ total: Type.Integer(), serving: Type.Integer() }),
   missing: Type.Array(Type.String(), { description: 'What is not there yet; empty when ready.' }),
 });
-const PartitionTable = Type.Object({
-  mapVersion: Type.Integer(),
-  partitions: Type.Array(
-    Type.Object({
-      partition: Type.Integer(),
-      worker: Type.Integer(),
-      state: Type.Unsafe<string>({
-        type: 'string',
-        enum: ['loading', 'serving', 'unknown'],
-        description: '`unknown`: the worker did not answer; then nothing follows.',
-      }),
-      epoch: Type.Optional(Type.Integer()),
-      levels: Type.Optional(Type.Integer()),
-      held: Type.Optional(Type.Integer({ description: 'Reservations held here.' })),
-      mailboxDepth: Type.Optional(Type.Integer()),
-      commitSeq: Type.Optional(Type.Integer()),
-    }),
-  ),
+const partition = {
+  partition: Type.Integer(),
+  worker: Type.Integer(),
+  state: Type.Unsafe<string>({
+    type: 'string',
+    enum: ['loading', 'serving', 'leaving', 'unknown'],
+    description:
+      '`unknown`: the worker did not answer, or does not have it yet or any more; then nothing follows.',
+  }),
+  epoch: Type.Optional(Type.Integer()),
+  levels: Type.Optional(Type.Integer()),
+  held: Type.Optional(Type.Integer({ description: 'Reservations held here.' })),
+  mailboxDepth: Type.Optional(Type.Integer()),
+  commitSeq: Type.Optional(Type.Integer()),
+};
+const mapVersion = Type.Integer({ description: 'Higher with each change of the map of partitions.' });
+const PartitionTable = Type.Object({ mapVersion, partitions: Type.Array(Type.Object(partition)) });
+const MovedPartition = Type.Object({
+  mapVersion,
+  moved: Type.Boolean({ description: 'False: it was there already, and nothing was done.' }),
+  ...partition,
 });
 
 /** By the name under components.schemas. */
@@ -217,5 +220,6 @@ export const ANSWERS = {
   Liveness,
   Readiness,
   PartitionTable,
+  MovedPartition,
   Problem,
 };

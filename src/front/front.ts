@@ -7,7 +7,7 @@ import { Elysia } from 'elysia';
 import { systemClock } from '../clock.ts';
 import { BATCH_LINES_IN_FLIGHT_MAX, BULK_CALLS_MAX, IDLE_CONNECTION_SECONDS } from '../limits.ts';
 import { reportMetrics } from '../observability/metrics.ts';
-import type { FrontSpec, ProcessMetrics, Running } from '../process.ts';
+import type { FrontSpec, Running, Superior, ToChild } from '../process.ts';
 import { ReservationIds } from '../reservations/id.ts';
 import { findProblem } from '../reservations/outcomes.ts';
 import { Backends } from './backends.ts';
@@ -24,20 +24,26 @@ import { problem } from './problems.ts';
 import { ok } from './render.ts';
 import { routes } from './routes.ts';
 
+/** The supervisor, as a front asks it. */
+type Asked = Pick<Superior, 'gather' | 'move'>;
+
+/** Without a supervisor there is only this process. */
+function alone({ front }: FrontSpec): Asked {
+  return {
+    gather: async () => [{ process: `front ${front}`, families: reportMetrics() }],
+    move: async () => undefined,
+  };
+}
+
 /**
- * @param gather asks the supervisor for the metrics of every process; without one, there is only this
  * @throws Error with one line for a person, when the address cannot be listened at
  */
-export async function startFront(
-  spec: FrontSpec,
-  gather = async (): Promise<ProcessMetrics[]> => [
-    { process: `front ${spec.front}`, families: reportMetrics() },
-  ],
-): Promise<Running> {
+export async function startFront(spec: FrontSpec, superior: Asked = alone(spec)): Promise<Running> {
   const clock = systemClock;
   const deadlines = new Deadlines(clock);
   const backends = new Backends(spec.map, deadlines, clock);
   const draining = new AbortController();
+  const leaving = new AbortController();
   const close = (): void => {
     backends.close();
     deadlines.close();
@@ -52,11 +58,17 @@ export async function startFront(
       bulkCalls: new Gate(BULK_CALLS_MAX),
       batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
       draining: draining.signal,
-      gather,
+      leaving: leaving.signal,
+      gather: superior.gather,
+      move: superior.move,
     });
     listen(app, spec);
     return {
+      hear(message: ToChild) {
+        if (message.type === 'map') backends.adopt(message.map);
+      },
       async drain() {
+        leaving.abort();
         draining.abort();
         await app.stop();
         close();

@@ -2,16 +2,21 @@
 import { STATUS_WAIT_MS } from '../limits.ts';
 import type { PartitionStatus } from '../wire/messages.ts';
 import type { FrontContext } from './context.ts';
+import { invalid, problem } from './problems.ts';
 import { ok } from './render.ts';
+import * as schemas from './schemas.ts';
+import { validator } from './validate.ts';
+
+const moveBody = validator(schemas.Move);
 
 export function live(): Response {
   return ok('{"status":"live"}');
 }
 
 /** 200 only if every partition of the map is served by the worker that owns it, and the database answers. */
-export async function ready({ backends }: FrontContext): Promise<Response> {
+export async function ready({ backends, leaving }: FrontContext): Promise<Response> {
   const statuses = await backends.statuses(STATUS_WAIT_MS);
-  const missing: string[] = [];
+  const missing: string[] = leaving.aborted ? ['this front is about to stop'] : [];
   let serving = 0;
   for (const [worker, status] of statuses.entries()) {
     const owned = backends.map.owner.filter((owner) => owner === worker).length;
@@ -39,15 +44,46 @@ export async function ready({ backends }: FrontContext): Promise<Response> {
 }
 
 export async function partitionTable({ backends }: FrontContext): Promise<Response> {
+  const partitions = await partitionsOf({ backends });
+  return ok(JSON.stringify({ mapVersion: backends.map.version, partitions }));
+}
+
+async function partitionsOf({ backends }: Pick<FrontContext, 'backends'>) {
   const statuses = await backends.statuses(STATUS_WAIT_MS);
   const byWorker = statuses.map(
     (status) => new Map<number, PartitionStatus>(status?.partitions.map((one) => [one.partition, one])),
   );
-  const partitions = backends.map.owner.map((worker, partition) => ({
+  return backends.map.owner.map((worker, partition) => ({
     partition,
     worker,
     state: 'unknown',
-    ...byWorker[worker].get(partition),
+    ...byWorker[worker]?.get(partition),
   }));
-  return ok(JSON.stringify({ mapVersion: backends.map.version, partitions }));
+}
+
+/** Waits until the partition is served where it is to be. */
+export async function movePartition(
+  context: FrontContext,
+  request: Request,
+  { partition: given }: { partition: string },
+): Promise<Response> {
+  const body = await context.bodies.read(request, moveBody);
+  if (body instanceof Response) return body;
+  const partition = /^\d{1,5}$/.test(given) ? Number(given) : Number.NaN;
+  const { owner } = context.backends.map;
+  if (!(partition < owner.length)) {
+    return problem('unknown-partition', { detail: `There are partitions 0 to ${owner.length - 1}.` });
+  }
+  const outcome = await context.move(partition, body.worker);
+  if (outcome === undefined)
+    return problem('outcome-unknown', { detail: 'The move takes long. It goes on.' });
+  if (outcome.kind === 'refused' && outcome.why === 'unknown-worker') {
+    return invalid([{ pointer: '/worker', code: outcome.why, detail: `is not known; ${outcome.reason}` }]);
+  }
+  if (outcome.kind === 'refused') {
+    return problem('move-refused', { detail: `The partition was not moved: ${outcome.reason}.` });
+  }
+  const moved = outcome.kind === 'moved';
+  const partitions = await partitionsOf(context);
+  return ok(JSON.stringify({ mapVersion: outcome.mapVersion, moved, ...partitions[partition] }));
 }

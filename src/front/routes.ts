@@ -10,7 +10,7 @@ import { importStock } from './import.ts';
 import { readLedger } from './ledger.ts';
 import { metricsPage } from './metrics-page.ts';
 import { Observer } from './observe.ts';
-import { live, partitionTable, ready } from './operations.ts';
+import { live, movePartition, partitionTable, ready } from './operations.ts';
 import { reserveBatch } from './reservation-batch.ts';
 import { cancelReservation, createReservation, extendReservation, getReservation } from './reservations.ts';
 import { adjustLevel, getStock, putLevel, queryStock } from './stock.ts';
@@ -35,5 +35,6 @@ export function routes(context: FrontContext) {
     .get('/livez', call(live), { detail: calls.live })
     .get('/readyz', call(ready), { detail: calls.ready })
     .get('/metrics', call(metricsPage), { detail: calls.metrics })
-    .get('/admin/partitions', call(partitionTable), { detail: calls.partitions });
+    .get('/admin/partitions', call(partitionTable), { detail: calls.partitions })
+    .post('/admin/partitions/:partition/move', call(movePartition), { detail: calls.movePartition });
 }

@@ -193,6 +193,19 @@ export const PROBLEMS = [
       'The database looked for too long, and was stopped so that nothing else waits for it. A search by reference is always quick. One by SKU reads the reservations of everything that shares its partition, newest first: with a status it reads fewer. Where the database is busy, the same search may succeed after Retry-After.',
     retryAfter: 5,
   },
+  {
+    code: 'unknown-partition',
+    status: 404,
+    title: 'Unknown partition',
+    explanation: 'Partitions are numbered from 0, and there are as many as the database was created with.',
+  },
+  {
+    code: 'move-refused',
+    status: 409,
+    title: 'The partition cannot be moved now',
+    explanation:
+      'One of the two workers is not serving, or too many moves wait for their turn. Nothing was changed, unless a worker ended in the middle of the move: `detail` says what is in the way, and GET /admin/partitions where the partition is.',
+  },
 ] as const satisfies readonly Problem[];
 
 export type ProblemCode = (typeof PROBLEMS)[number]['code'];

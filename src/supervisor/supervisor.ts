@@ -23,8 +23,10 @@ import { Gathering } from './gathering.ts';
 import { KeptProcess, spawnChild } from './kept-process.ts';
 import { whenLauncherEnds } from './launcher.ts';
 import { endLeftovers } from './leftovers.ts';
+import { Placement } from './placement.ts';
 import { requireFreePort } from './port.ts';
 import { StartRefused } from './refusal.ts';
+import { Watchdog } from './watchdog.ts';
 
 const DRAIN_MS = 15_000;
 /** `bun run` passes on the signals that a terminal has already sent to everyone: within this, it is the same one. */
@@ -50,6 +52,7 @@ class Supervisor {
   private postgres: EmbeddedPostgres | undefined;
   private workers: KeptProcess[] = [];
   private fronts: KeptProcess[] = [];
+  private placement: Placement | undefined;
   private readonly gathering = new Gathering(
     () => [...this.workers, ...this.fronts],
     () => this.postgres,
@@ -102,17 +105,27 @@ class Supervisor {
 
     const sockets = Array.from({ length: workers }, (_, worker) => join(run, `worker-${worker}.sock`));
     for (const socket of sockets) rmSync(socket, { force: true });
-    const map = evenMap(1, partitions, sockets);
+    const placement = new Placement(
+      evenMap(1, partitions, sockets),
+      () => this.workers,
+      (map) => {
+        for (const child of [...this.workers, ...this.fronts]) child.tell({ type: 'map', map });
+      },
+    );
+    this.placement = placement;
+    const watchdog = new Watchdog(() => this.workers, placement);
     const retention = retentionOf(this.settings);
     this.workers = sockets.map((_, worker) =>
-      this.keep({ role: 'worker', worker, database, map, retention }, worker),
+      this.keep({ role: 'worker', worker, database, map: placement.map, retention }, worker),
     );
     this.fronts = Array.from({ length: fronts }, (_, front) =>
-      this.keep({ role: 'front', front, host, port: port + front, map }, front),
+      this.keep({ role: 'front', front, host, port: port + front, map: placement.map }, front),
     );
     await this.unlessStopped(Promise.all([...this.workers, ...this.fronts].map((child) => child.start())));
     console.log(this.banner(folder, run));
     await this.everythingServes();
+    watchdog.watch();
+    this.stopping.signal.addEventListener('abort', () => watchdog.stop());
     console.log(`\nready in ${(performance.now() / 1000).toFixed(1)} s; Ctrl-C drains and stops`);
   }
 
@@ -138,9 +151,15 @@ class Supervisor {
     await this.unlessStopped(ended.promise);
   }
 
+  /** Whenever it is started, it gets the map of then. */
   private keep(spec: WorkerSpec | FrontSpec, index: number): KeptProcess {
+    const placement = this.placement!;
+    Object.defineProperty(spec, 'map', { enumerable: true, get: () => placement.map });
     const command = { role: spec.role, index, spec, dataFolder: this.folder!.path };
-    return new KeptProcess(command, () => this.writeProcesses(), this.gathering.gather);
+    return new KeptProcess(command, () => this.writeProcesses(), {
+      gather: this.gathering.gather,
+      move: (partition, worker) => placement.move(partition, worker),
+    });
   }
 
   /** Ready means what it says: every partition is loaded and every front reaches every worker. */

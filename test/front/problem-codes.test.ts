@@ -21,7 +21,7 @@ let server: TestServer;
 let trickling: ReturnType<typeof speak>;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ env: { HOLDFAST_WORKERS: '2' } });
   const bytes =
     'PUT /v1/stock/A/x HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{';
   trickling = speak(server.port, [{ bytes }], 20_000);
@@ -68,8 +68,22 @@ async function withDefect(method: string, path: string): Promise<Response> {
   }
 }
 
-const signalWorker = (signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL') =>
-  process.kill(server.workerPids()[0], signal);
+const signalWorkers = (signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL', pids = server.workerPids()) => {
+  for (const pid of pids) process.kill(pid, signal);
+};
+
+/** Workers that are killed meanwhile do not come back before it is over: they cannot read which partitions are theirs. */
+async function withoutPartitions(run: () => Promise<Response>): Promise<Response> {
+  const sql = openBooks(server);
+  try {
+    return await sql.begin(async (transaction) => {
+      await transaction`lock table holdfast.partition in access exclusive mode`;
+      return run();
+    });
+  } finally {
+    await sql.end();
+  }
+}
 
 const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
   'insufficient-stock': () => reserve('stocked', 6),
@@ -108,7 +122,7 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
   'method-not-allowed': () => call('DELETE', '/v1/stock/A'),
   'request-timeout': async () => answerOf((await trickling).text)!,
   async overloaded() {
-    signalWorker('SIGSTOP');
+    signalWorkers('SIGSTOP');
     try {
       const skus = Array.from({ length: SKUS_PER_QUERY_MAX }, (_, i) => `S${i}`);
       for (let asked = 0; asked < LINK_REQUESTS_MAX; asked += skus.length)
@@ -119,18 +133,26 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
         if (answer !== undefined) return answer;
       }
     } finally {
-      signalWorker('SIGCONT');
+      signalWorkers('SIGCONT');
     }
   },
-  'partition-unavailable'() {
-    signalWorker('SIGKILL');
-    return call('GET', '/v1/stock/A');
-  },
+  'partition-unavailable': () =>
+    withoutPartitions(() => {
+      signalWorkers('SIGKILL');
+      return call('GET', '/v1/stock/A');
+    }),
+  'unknown-partition': () => call('POST', '/admin/partitions/256/move', { worker: 0 }),
+  'move-refused': () =>
+    withoutPartitions(async () => {
+      signalWorkers('SIGKILL', server.workerPids().slice(1));
+      await until(() => server.workerPids().length === 1, READY_MS, server.output);
+      return call('POST', '/admin/partitions/0/move', { worker: 1 });
+    }),
   async 'outcome-unknown'() {
-    signalWorker('SIGSTOP');
+    signalWorkers('SIGSTOP');
     const answer = put({ onHand: 1 });
     await Bun.sleep(200);
-    signalWorker('SIGKILL');
+    signalWorkers('SIGKILL');
     return answer;
   },
   'internal-error': () => withDefect('GET', '/v1/stock/A'),

@@ -39,6 +39,8 @@ export class Front {
       bulkCalls: new Gate(BULK_CALLS_MAX),
       batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
       draining: new AbortController().signal,
+      leaving: new AbortController().signal,
+      move: async () => undefined,
       gather: async () => [],
     });
     process.onDeath(() => {

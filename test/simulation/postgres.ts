@@ -91,7 +91,8 @@ export class Postgres {
         for (const row of await read(() => load(...(all as unknown as Args)))) onRow(row);
       };
     return {
-      takePartitions: (partitions) => connection.use('commit', () => this.take(process, partitions)),
+      takePartitions: (partitions, joining) =>
+        connection.use('commit', () => this.take(process, partitions, joining)),
       loadLevels: stream((partitions) => tables.loadLevels(partitions)),
       loadOpen: stream((partitions) => tables.loadOpen(partitions)),
       loadNever: stream((homes, since) => tables.loadNever(homes, since)),
@@ -104,6 +105,7 @@ export class Postgres {
       },
       findAnswer: (partition, hash) => find(() => tables.findAnswer(partition, hash)),
       ping: () => read(() => {}),
+      failureKind,
       failureText: String,
       close: () => connection.close(),
     };
@@ -117,8 +119,8 @@ export class Postgres {
     this.auditor.committed(rows);
   }
 
-  private take(process: Process, partitions: number[]): number {
-    const epoch = this.tables.takePartitions(partitions);
+  private take(process: Process, partitions: number[], joining?: number): number {
+    const epoch = this.tables.takePartitions(partitions, joining);
     this.world.note('postgres', `epoch ${epoch}: ${process.name} takes ${partitions.join(' ')}`);
     this.auditor.took(partitions, epoch, process);
     return epoch;

@@ -3,10 +3,9 @@
  * have died.
  */
 import { COMMIT_LANES } from '../../src/limits.ts';
-import type { Running } from '../../src/process.ts';
 import { evenMap, type PartitionMap } from '../../src/routing/partition-map.ts';
 import { wireOver } from '../../src/wire/link.ts';
-import { runWorker } from '../../src/worker/worker.ts';
+import { type RunningWorker, runWorker } from '../../src/worker/worker.ts';
 import type { Books } from './books.ts';
 import { Front } from './front.ts';
 import type { Network } from './network.ts';
@@ -34,7 +33,7 @@ interface Seat<Occupant> {
 export interface Worker {
   process: Process;
   /** Once it serves. */
-  running: Running | undefined;
+  running: RunningWorker | undefined;
 }
 
 export class Server {
