@@ -1,7 +1,7 @@
 /** What /swagger says of each call: summaries, examples, and which problems it can answer. Bulk is in calls-bulk.ts. */
 import { Type } from '@sinclair/typebox';
 import { describe, headerParameter, pathParameter, queryParameters } from './describe.ts';
-import { FindQuery, LedgerQuery, Location, PartitionNumber, Sku } from './schemas.ts';
+import { FindQuery, LedgerQuery, Location, Sku } from './schemas.ts';
 
 const TIME = '2026-03-01T09:30:00.000Z';
 const LATER = '2026-03-01T09:45:00.000Z';
@@ -34,7 +34,6 @@ const reservationId = pathParameter(
   Type.String({ format: 'uuid', description: 'As POST /v1/reservations gave it.' }),
   reservation.id,
 );
-const partition = pathParameter('partition', PartitionNumber, '0');
 const ledgerEntry = {
   seq: 5021,
   location: 'berlin',
@@ -392,33 +391,5 @@ export const calls = {
         },
       },
     },
-  }),
-  movePartition: describe({
-    id: 'movePartition',
-    tag: 'Operation',
-    summary: 'Move a partition to another worker',
-    description:
-      'While it is in use: requests that meet the partition on its way wait for it. Answered when the worker serves it. A move lasts until the server stops.',
-    parameters: [partition],
-    body: { required: true, schema: 'Move', examples: { 'to the second worker': { worker: 1 } } },
-    success: {
-      200: {
-        description: 'It is there; `moved` says whether it was before.',
-        schema: 'MovedPartition',
-        example: {
-          mapVersion: 2,
-          moved: true,
-          partition: 0,
-          worker: 1,
-          state: 'serving',
-          epoch: 4,
-          levels: 40,
-          held: 12,
-          mailboxDepth: 0,
-          commitSeq: 310,
-        },
-      },
-    },
-    problems: ['unknown-partition', 'move-refused', 'outcome-unknown'],
   }),
 };

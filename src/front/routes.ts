@@ -1,6 +1,7 @@
 /** Path → handler, with what OpenAPI says of it. Handlers read bodies themselves: see body.ts. */
 import { Elysia } from 'elysia';
 import { calls } from './calls.ts';
+import { adminCalls } from './calls-admin.ts';
 import { bulkCalls } from './calls-bulk.ts';
 import { confirmReservation } from './confirm.ts';
 import type { FrontContext } from './context.ts';
@@ -36,5 +37,5 @@ export function routes(context: FrontContext) {
     .get('/readyz', call(ready), { detail: calls.ready })
     .get('/metrics', call(metricsPage), { detail: calls.metrics })
     .get('/admin/partitions', call(partitionTable), { detail: calls.partitions })
-    .post('/admin/partitions/:partition/move', call(movePartition), { detail: calls.movePartition });
+    .post('/admin/partitions/:partition/move', call(movePartition), { detail: adminCalls.movePartition });
 }
