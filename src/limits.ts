@@ -111,6 +111,12 @@ export const SILENT_PINGS = 20;
 export const DEATHS_MAX = 4;
 export const DEATHS_WITHIN_MS = 10_000;
 export const DOWN_MS = 10_000;
+/** How long a front that is to be replaced says so before it stops: longer than a balancer takes to notice. */
+export const FRONT_NOTICE_MS = 3000;
+/** How long a rolling restart waits for a worker to come back. */
+export const RESTARTED_WITHIN_MS = 120_000;
+/** Bytes of a command at the control socket. */
+export const CONTROL_LINE_BYTES_MAX = 1024;
 /** How long a front asks again where a partition is moving or its worker starting, before it says so. */
 export const UNAVAILABLE_WAIT_MS = 5000;
 /** Requests of a front that wait to be asked again; beyond it, they are answered at once. */

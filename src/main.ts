@@ -11,6 +11,9 @@ const HELP = `Holdfast reserves inventory and never promises the same unit twice
                     they balance, 1 when not, 2 when it could not find out
       --repair      then asks, and corrects by entries of the ledger what these can correct; not beside a server
       --yes         does not ask
+  bun src/main.ts restart --rolling
+                    has the server that runs on HOLDFAST_DATA_DIR replace its processes, one after another, while it
+                    serves: exit code 0 when it has, 1 when not, 2 when no server runs
   bun run test      runs the tests
   bun run tour      loads a shop into a running server, replays its orders, checks the books
   bun run bench     runs the benchmarks
@@ -54,6 +57,11 @@ switch (command) {
     process.exit(await verify(rest, process.env));
     break;
   }
+  case 'restart': {
+    const { restart } = await import('./supervisor/restart.ts');
+    process.exit(await restart(rest, process.env));
+    break;
+  }
   case '--help':
   case '-h':
   case 'help': {
@@ -63,7 +71,7 @@ switch (command) {
   }
   default:
     console.error(
-      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, verify, tour, test, bench and --help`,
+      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, verify, restart, tour, test, bench and --help`,
     );
     process.exit(1);
 }

@@ -36,6 +36,8 @@ export interface FrontSpec {
   host: string;
   port: number;
   map: PartitionMap;
+  /** It gets ready, and listens when it is told to. */
+  standby: boolean;
 }
 
 /** An Idempotency-Key that a front has claimed and not yet released: of a partition, only memory knows it. */
@@ -82,12 +84,19 @@ export type FromChild =
   /** A worker serves what it was told to take. */
   | { type: 'took' }
   /** It is there: the answer to `ping`. */
-  | { type: 'pong' };
+  | { type: 'pong' }
+  /** A front that was told to `listen` does. */
+  | { type: 'listening' }
+  /** A front that drains listens no more; it may still be answering. */
+  | { type: 'closed' };
 /** Supervisor → child. */
 export type ToChild =
   | { type: 'drain' }
   | { type: 'report' }
   | { type: 'ping' }
+  /** A front is to say to its callers that they should look for another. */
+  | { type: 'leave' }
+  | { type: 'listen' }
   /** The answer to `gather`. */
   | { type: 'gathered'; processes: ProcessMetrics[] }
   /** The answer to `move`. */

@@ -25,11 +25,12 @@ import { ok } from './render.ts';
 import { routes } from './routes.ts';
 
 /** The supervisor, as a front asks it. */
-type Asked = Pick<Superior, 'gather' | 'move'>;
+type Asked = Pick<Superior, 'say' | 'gather' | 'move'>;
 
 /** Without a supervisor there is only this process. */
 function alone({ front }: FrontSpec): Asked {
   return {
+    say() {},
     gather: async () => [{ process: `front ${front}`, families: reportMetrics() }],
     move: async () => undefined,
   };
@@ -62,15 +63,25 @@ export async function startFront(spec: FrontSpec, superior: Asked = alone(spec))
       gather: superior.gather,
       move: superior.move,
     });
-    listen(app, spec);
+    if (!spec.standby) listen(app, spec);
     return {
       hear(message: ToChild) {
-        if (message.type === 'map') backends.adopt(message.map);
+        switch (message.type) {
+          case 'map':
+            return backends.adopt(message.map);
+          case 'leave':
+            return leaving.abort();
+          case 'listen':
+            listen(app, spec);
+            superior.say({ type: 'listening' });
+        }
       },
       async drain() {
         leaving.abort();
         draining.abort();
-        await app.stop();
+        const stopped = app.server === null ? undefined : app.stop();
+        superior.say({ type: 'closed' });
+        await stopped;
         close();
       },
     };

@@ -21,7 +21,7 @@ export async function ready({ backends, leaving }: FrontContext): Promise<Respon
   for (const [worker, status] of statuses.entries()) {
     const owned = backends.map.owner.filter((owner) => owner === worker).length;
     if (status === undefined) {
-      missing.push(`worker ${worker} does not answer (${owned} partitions)`);
+      if (owned > 0) missing.push(`worker ${worker} does not answer (${owned} partitions)`);
       continue;
     }
     if (status.databaseProblem !== undefined) missing.push(`worker ${worker} cannot reach the database`);

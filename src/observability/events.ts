@@ -20,6 +20,10 @@ export interface Events {
   'worker.taken-over': { worker: number; partitions: number; by: number[] };
   /** They are served by these workers. */
   'partitions.moved': { partitions: number[]; to: number[]; mapVersion: number };
+  /** A rolling restart; what was restarted before it failed is. */
+  'restart.begins': object;
+  'restart.done': object;
+  'restart.failed': { reason: string };
   'child.drain-failed': { child: string; pid?: number; reason: string };
   /** What did not stop in time was ended by force. */
   'stop.killed': { reason: string };

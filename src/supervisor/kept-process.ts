@@ -32,7 +32,6 @@ export interface ChildCommand {
 
 type Message = Exclude<FromChild, { type: 'fatal' }>;
 type Order = Extract<ToChild, { type: 'give' | 'take' }>;
-type Done = Extract<FromChild, { type: 'gave' | 'took' }>;
 
 /** What children ask. */
 export interface Answers {
@@ -81,8 +80,8 @@ export class KeptProcess {
   private wasReady = false;
   /** Called with what the child reports; or with nothing, when it has ended. */
   private reported: (families?: MetricFamily[]) => void = () => {};
-  /** Called with what the child says of its order; or with nothing, when it has ended. */
-  private done: (done?: Done) => void = () => {};
+  /** By type, called with what the child is expected to say; or with nothing, when it has ended. */
+  private readonly expected = new Map<string, (message?: Message) => void>();
   private readonly atEnd = new Set<() => void>();
   private restarted: PromiseWithResolvers<void> | undefined;
   restarts = 0;
@@ -148,11 +147,17 @@ export class KeptProcess {
   }
 
   /** One order at a time. @returns undefined where the child has ended before it was done */
-  order(order: Order): Promise<Done | undefined> {
-    if (this.child === undefined) return Promise.resolve(undefined);
-    const { promise, resolve } = Promise.withResolvers<Done | undefined>();
-    this.done = resolve;
+  order(order: Order): Promise<Message | undefined> {
+    const done = this.hears(order.type === 'give' ? 'gave' : 'took');
     this.tell(order);
+    return done;
+  }
+
+  /** The next message of this type from the child; undefined where it ends, or has ended, without. */
+  hears(type: Message['type']): Promise<Message | undefined> {
+    if (this.child === undefined) return Promise.resolve(undefined);
+    const { promise, resolve } = Promise.withResolvers<Message | undefined>();
+    this.expected.set(type, resolve);
     return promise;
   }
 
@@ -199,11 +204,12 @@ export class KeptProcess {
         return void this.answers.gather().then((processes) => this.tell({ type: 'gathered', processes }));
       case 'move':
         return void this.move(message);
-      case 'gave':
-      case 'took':
-        return this.done(message);
       case 'pong':
         this.unanswered = 0;
+        return;
+      default:
+        this.expected.get(message.type)?.(message);
+        this.expected.delete(message.type);
     }
   }
 
@@ -235,7 +241,8 @@ export class KeptProcess {
     const pid = this.pid;
     this.child = undefined;
     this.reported();
-    this.done();
+    for (const ended of this.expected.values()) ended();
+    this.expected.clear();
     this.onChange();
     for (const ended of this.atEnd) ended();
     this.atEnd.clear();

@@ -23,13 +23,19 @@ export class Placement {
   private waiting = 0;
   /** Partitions that were taken over, and from whom. */
   private readonly displaced = new Map<number, number>();
+  /** Workers that are being restarted: nothing is moved there by hand. */
+  readonly restarting = new Set<number>();
+  /** Workers that there are at all times. */
+  private readonly size: number;
 
   constructor(
     /** The newest one. */
     public map: PartitionMap,
     private readonly workers: () => KeptProcess[],
     private readonly publish: (map: PartitionMap) => void,
-  ) {}
+  ) {
+    this.size = map.sockets.length;
+  }
 
   ownedBy(worker: number): number[] {
     return [...this.map.owner.keys()].filter((partition) => this.map.owner[partition] === worker);
@@ -41,9 +47,8 @@ export class Placement {
 
   /** What an operator asks for. */
   async move(partition: number, to: number): Promise<MoveOutcome> {
-    if (this.workers()[to] === undefined) {
-      return refusal('unknown-worker', `there are workers 0 to ${this.workers().length - 1}`);
-    }
+    if (to >= this.size) return refusal('unknown-worker', `there are workers 0 to ${this.size - 1}`);
+    if (this.restarting.has(to)) return refusal('worker-unavailable', `worker ${to} is being restarted`);
     if (this.waiting >= MOVES_WAITING_MAX) {
       return refusal('moves-waiting', `${MOVES_WAITING_MAX} moves wait for their turn already`);
     }

@@ -17,6 +17,7 @@ import { identify, log, showUpTo } from '../observability/log.ts';
 import { watchProcess } from '../observability/process-metrics.ts';
 import type { DatabaseSpec, FrontSpec, Retention, WorkerSpec } from '../process.ts';
 import { evenMap } from '../routing/partition-map.ts';
+import { Control } from './control.ts';
 import { DataFolder } from './data-folder.ts';
 import { EmbeddedPostgres } from './embedded-postgres.ts';
 import { Gathering } from './gathering.ts';
@@ -26,6 +27,8 @@ import { endLeftovers } from './leftovers.ts';
 import { Placement } from './placement.ts';
 import { requireFreePort } from './port.ts';
 import { StartRefused } from './refusal.ts';
+import { ROLLING } from './restart.ts';
+import { restartRolling } from './rolling.ts';
 import { Watchdog } from './watchdog.ts';
 
 const DRAIN_MS = 15_000;
@@ -52,7 +55,10 @@ class Supervisor {
   private postgres: EmbeddedPostgres | undefined;
   private workers: KeptProcess[] = [];
   private fronts: KeptProcess[] = [];
+  /** Fronts that are ready to take the place of another. */
+  private standby: KeptProcess[] = [];
   private placement: Placement | undefined;
+  private control: Control | undefined;
   private readonly gathering = new Gathering(
     () => [...this.workers, ...this.fronts],
     () => this.postgres,
@@ -109,23 +115,23 @@ class Supervisor {
       evenMap(1, partitions, sockets),
       () => this.workers,
       (map) => {
-        for (const child of [...this.workers, ...this.fronts]) child.tell({ type: 'map', map });
+        for (const child of this.children) child.tell({ type: 'map', map });
       },
     );
     this.placement = placement;
     const watchdog = new Watchdog(() => this.workers, placement);
     const retention = retentionOf(this.settings);
-    this.workers = sockets.map((_, worker) =>
-      this.keep({ role: 'worker', worker, database, map: placement.map, retention }, worker),
-    );
-    this.fronts = Array.from({ length: fronts }, (_, front) =>
-      this.keep({ role: 'front', front, host, port: port + front, map: placement.map }, front),
-    );
+    const { map } = placement;
+    const newWorker = (worker: number): KeptProcess =>
+      this.keep({ role: 'worker', worker, database, map, retention }, worker);
+    this.workers = sockets.map((_, worker) => newWorker(worker));
+    this.fronts = Array.from({ length: fronts }, (_, front) => this.keep(this.frontSpec(front), front));
     await this.unlessStopped(Promise.all([...this.workers, ...this.fronts].map((child) => child.start())));
     console.log(this.banner(folder, run));
     await this.everythingServes();
     watchdog.watch();
     this.stopping.signal.addEventListener('abort', () => watchdog.stop());
+    this.control = this.openControl(run, placement, newWorker);
     console.log(`\nready in ${(performance.now() / 1000).toFixed(1)} s; Ctrl-C drains and stops`);
   }
 
@@ -149,6 +155,100 @@ class Supervisor {
     );
     this.stopping.signal.addEventListener('abort', () => child.kill('SIGKILL'));
     await this.unlessStopped(ended.promise);
+  }
+
+  private frontSpec(front: number, standby = false): FrontSpec {
+    const { host, port } = this.settings;
+    return { role: 'front', front, host, port: port + front, map: this.placement!.map, standby };
+  }
+
+  private openControl(
+    run: string,
+    placement: Placement,
+    newWorker: (worker: number) => KeptProcess,
+  ): Control {
+    let underWay = false;
+    const rolling = async (say: (progress: string) => void): Promise<void> => {
+      if (underWay) throw new Error('a rolling restart is under way');
+      underWay = true;
+      log.info('restart.begins', {});
+      try {
+        await restartRolling(
+          {
+            placement,
+            workers: () => this.workers,
+            fronts: () => this.fronts,
+            withSpare: (step) => this.withSpare(run, placement, newWorker, step),
+            prepareFront: (front) => this.prepareFront(front),
+            replaceFront: (front, successor) => this.replaceFront(front, successor),
+          },
+          say,
+        );
+        log.info('restart.done', {});
+      } catch (error) {
+        log.error('restart.failed', { reason: (error as Error).message });
+        throw error;
+      } finally {
+        underWay = false;
+      }
+    };
+    return Control.open(run, { [ROLLING]: rolling });
+  }
+
+  /** What the spare worker could not give back it keeps, and stays; the next time it is used again. */
+  private async withSpare(
+    run: string,
+    placement: Placement,
+    newWorker: (worker: number) => KeptProcess,
+    step: (spare: number) => Promise<void>,
+  ): Promise<void> {
+    const spare = this.settings.workers;
+    const sockets = placement.map.sockets.slice(0, spare);
+    try {
+      if (this.workers[spare] === undefined) {
+        await placement.resize([...sockets, join(run, `worker-${spare}.sock`)]);
+        this.workers = [...this.workers, newWorker(spare)];
+        await this.workers[spare].start();
+      }
+      await step(spare);
+    } finally {
+      if (placement.ownedBy(spare).length === 0) {
+        await placement.resize(sockets);
+        const [worker] = this.workers.splice(spare);
+        await worker?.drain();
+      }
+    }
+  }
+
+  private async prepareFront(front: number): Promise<KeptProcess> {
+    const spec = this.frontSpec(front, true);
+    const successor = this.keep(spec, front);
+    this.standby.push(successor);
+    await successor.start().catch((error) => {
+      this.standby = [];
+      throw error;
+    });
+    // Should it die, the next one need not wait to be told.
+    spec.standby = false;
+    return successor;
+  }
+
+  private async replaceFront(front: number, successor: KeptProcess): Promise<void> {
+    const old = this.fronts[front];
+    const closed = old.hears('closed');
+    const cancel = systemClock.after(DRAIN_MS, () => old.kill());
+    const drained = old.drain();
+    await closed;
+    const listening = successor.hears('listening');
+    successor.tell({ type: 'listen' });
+    await listening;
+    this.fronts[front] = successor;
+    this.standby = [];
+    await drained.finally(cancel);
+  }
+
+  private get children(): KeptProcess[] {
+    return [...this.workers, ...this.fronts, ...this.standby];
   }
 
   /** Whenever it is started, it gets the map of then. */
@@ -181,8 +281,9 @@ class Supervisor {
   private async stop(): Promise<void> {
     if (this.folder === undefined) return;
     if (this.code === 0) console.log('\nstopping: requests in flight are finished first');
+    this.control?.close();
     const cancel = systemClock.after(DRAIN_MS, () => this.kill('the drain takes too long'));
-    await Promise.all(this.fronts.map((front) => front.drain()));
+    await Promise.all([...this.fronts, ...this.standby].map((front) => front.drain()));
     await Promise.all(this.workers.map((worker) => worker.drain()));
     cancel();
     // It has a bound of its own: a checkpoint on a slow disk is worth more time than a hung child.
@@ -194,7 +295,7 @@ class Supervisor {
   private kill(reason: string): void {
     log.warn('stop.killed', { reason });
     this.code = 1;
-    for (const child of [...this.fronts, ...this.workers]) child.kill();
+    for (const child of this.children) child.kill();
     this.postgres?.kill();
   }
 
@@ -230,7 +331,7 @@ class Supervisor {
         supervisor: process.pid,
         postgres: this.postgres?.pid,
         workers: this.workers.map(({ pid }) => pid),
-        fronts: this.fronts.map(({ pid }) => pid),
+        fronts: [...this.fronts, ...this.standby].map(({ pid }) => pid),
       });
     } catch (error) {
       // A full disk must not end what still serves.

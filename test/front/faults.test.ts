@@ -315,6 +315,7 @@ describe('a front', () => {
         host: '127.0.0.1',
         port: front.port,
         map: { version: 1, sockets: ['/nowhere.sock'], owner: [0] },
+        standby: false,
       });
       expect(again).rejects.toThrow(
         `cannot listen at 127.0.0.1:${front.port}: another program is listening there`,

@@ -7,9 +7,10 @@ import { afterAll, beforeAll, beforeEach, expect, spyOn, test } from 'bun:test';
 import { LEVELS_PER_SKU_MAX, LINK_REQUESTS_MAX, QUANTITY_MAX, SKUS_PER_QUERY_MAX } from '../../src/limits.ts';
 import { log } from '../../src/observability/log.ts';
 import { PROBLEMS, type Problem, type ProblemCode } from '../../src/reservations/outcomes.ts';
+import { partitionOf } from '../../src/routing/partition-map.ts';
 import { openBooks } from '../helpers/books.ts';
 import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { forEachAtOnce } from '../helpers/shop.ts';
+import { forEachAtOnce, skusOfWorker } from '../helpers/shop.ts';
 import { answerOf, speak, startScriptedFront } from './scripted-front.ts';
 
 const SLOW_MS = 60_000;
@@ -124,7 +125,8 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
   async overloaded() {
     signalWorkers('SIGSTOP');
     try {
-      const skus = Array.from({ length: SKUS_PER_QUERY_MAX }, (_, i) => `S${i}`);
+      const worker = partitionOf('A', 256) < 128 ? 0 : 1;
+      const skus = skusOfWorker(worker, 'full', SKUS_PER_QUERY_MAX);
       for (let asked = 0; asked < LINK_REQUESTS_MAX; asked += skus.length)
         void call('POST', '/v1/stock/query', { skus });
       // Until the link is full, a request waits as they do: until the worker goes on.

@@ -86,6 +86,7 @@ export async function startScriptedFront(script: Script = () => undefined): Prom
     host: '127.0.0.1',
     port: scripted.port,
     map: evenMap(1, PARTITIONS, [socket]),
+    standby: false,
   });
   const isReady = async (): Promise<boolean> => (await fetch(`${scripted.url}/readyz`)).status === 200;
   await until(isReady, 5000, () => 'the front does not reach its worker');
