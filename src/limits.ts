@@ -117,6 +117,10 @@ export const FRONT_NOTICE_MS = 3000;
 export const RESTARTED_WITHIN_MS = 120_000;
 /** Bytes of a command at the control socket. */
 export const CONTROL_LINE_BYTES_MAX = 1024;
+/** How long a start waits for another server to let go of its database, and how often one looks whether it still has it. */
+export const GUARD_WAIT_MS = 3000;
+export const GUARD_EVERY_MS = 1000;
+export const GUARD_ANSWER_MS = 5000;
 /** How long a front asks again where a partition is moving or its worker starting, before it says so. */
 export const UNAVAILABLE_WAIT_MS = 5000;
 /** Requests of a front that wait to be asked again; beyond it, they are answered at once. */

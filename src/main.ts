@@ -2,7 +2,7 @@
  * argv → command; nothing else. Each command loads only what it needs: a front never loads the
  * Postgres client, a worker never the HTTP framework.
  */
-import type { DatabaseSpec, FrontSpec, WorkerSpec } from './process.ts';
+import type { DatabaseSpec, FrontSpec, GuardSpec, WorkerSpec } from './process.ts';
 
 const HELP = `Holdfast reserves inventory and never promises the same unit twice.
 
@@ -43,6 +43,11 @@ switch (command) {
     await runChild(async (spec: FrontSpec, superior) =>
       (await import('./front/front.ts')).startFront(spec, superior),
     );
+    break;
+  }
+  case 'guard': {
+    const { runChild } = await import('./supervisor/child.ts');
+    await runChild(async (spec: GuardSpec) => (await import('./storage/guard.ts')).startGuard(spec));
     break;
   }
   case 'migrate': {

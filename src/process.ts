@@ -22,6 +22,13 @@ export interface WorkerSpec {
   retention: Retention;
 }
 
+/** Makes a database ready and keeps other servers away from it. */
+export interface GuardSpec {
+  role: 'guard';
+  database: DatabaseSpec;
+  partitions: number;
+}
+
 /** For how long what is over is kept, in milliseconds. */
 export interface Retention {
   /** Entries of the ledger and closed reservations; undefined: for ever. */

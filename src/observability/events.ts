@@ -24,6 +24,9 @@ export interface Events {
   'restart.begins': object;
   'restart.done': object;
   'restart.failed': { reason: string };
+  /** Another server could start on the database, or has; this one goes on. */
+  'database.unguarded': { reason: string };
+  'database.guarded': object;
   'child.drain-failed': { child: string; pid?: number; reason: string };
   /** What did not stop in time was ended by force. */
   'stop.killed': { reason: string };

@@ -35,6 +35,7 @@ const LONGEST_SOCKET_NAME = 'worker-64.sock';
 export interface Processes {
   supervisor: number;
   postgres?: number;
+  guard?: number;
   workers: (number | undefined)[];
   fronts: (number | undefined)[];
 }

@@ -22,7 +22,7 @@ const DEATHS_KEPT = 16;
 const MAIN = join(import.meta.dir, '..', 'main.ts');
 
 export interface ChildCommand {
-  role: 'worker' | 'front' | 'migrate';
+  role: 'worker' | 'front' | 'guard' | 'migrate';
   index: number;
   /** Read at each start. */
   spec: object;

@@ -15,7 +15,7 @@ import { systemClock } from '../clock.ts';
 import { databasePlace, readSettings, type Settings, WrongSetting } from '../config.ts';
 import { identify, log, showUpTo } from '../observability/log.ts';
 import { watchProcess } from '../observability/process-metrics.ts';
-import type { DatabaseSpec, FrontSpec, Retention, WorkerSpec } from '../process.ts';
+import type { DatabaseSpec, FrontSpec, GuardSpec, Retention, WorkerSpec } from '../process.ts';
 import { evenMap } from '../routing/partition-map.ts';
 import { Control } from './control.ts';
 import { DataFolder } from './data-folder.ts';
@@ -59,6 +59,8 @@ class Supervisor {
   private standby: KeptProcess[] = [];
   private placement: Placement | undefined;
   private control: Control | undefined;
+  /** With DATABASE_URL: keeps other servers away from the database. */
+  private guard: KeptProcess | undefined;
   private readonly gathering = new Gathering(
     () => [...this.workers, ...this.fronts],
     () => this.postgres,
@@ -107,7 +109,7 @@ class Supervisor {
     signal.throwIfAborted();
 
     const { database, run } = await this.startDatabase(folder);
-    await this.migrate(folder, database);
+    await this.prepare(folder, database);
 
     const sockets = Array.from({ length: workers }, (_, worker) => join(run, `worker-${worker}.sock`));
     for (const socket of sockets) rmSync(socket, { force: true });
@@ -144,8 +146,12 @@ class Supervisor {
   }
 
   /** In a process of its own, because only storage may know Postgres. */
-  private async migrate(folder: DataFolder, database: DatabaseSpec): Promise<void> {
+  private async prepare(folder: DataFolder, database: DatabaseSpec): Promise<void> {
     this.stopping.signal.throwIfAborted();
+    if (database.url !== undefined) {
+      this.guard = this.keep({ role: 'guard', database, partitions: this.settings.partitions }, 0);
+      return this.unlessStopped(this.guard.start());
+    }
     const ended = Promise.withResolvers<void>();
     const spec = { database, partitions: this.settings.partitions };
     const child = spawnChild(
@@ -252,13 +258,13 @@ class Supervisor {
   }
 
   /** Whenever it is started, it gets the map of then. */
-  private keep(spec: WorkerSpec | FrontSpec, index: number): KeptProcess {
-    const placement = this.placement!;
-    Object.defineProperty(spec, 'map', { enumerable: true, get: () => placement.map });
+  private keep(spec: WorkerSpec | FrontSpec | GuardSpec, index: number): KeptProcess {
+    if ('map' in spec)
+      Object.defineProperty(spec, 'map', { enumerable: true, get: () => this.placement!.map });
     const command = { role: spec.role, index, spec, dataFolder: this.folder!.path };
     return new KeptProcess(command, () => this.writeProcesses(), {
       gather: this.gathering.gather,
-      move: (partition, worker) => placement.move(partition, worker),
+      move: (partition, worker) => this.placement!.move(partition, worker),
     });
   }
 
@@ -285,6 +291,7 @@ class Supervisor {
     const cancel = systemClock.after(DRAIN_MS, () => this.kill('the drain takes too long'));
     await Promise.all([...this.fronts, ...this.standby].map((front) => front.drain()));
     await Promise.all(this.workers.map((worker) => worker.drain()));
+    await this.guard?.drain();
     cancel();
     // It has a bound of its own: a checkpoint on a slow disk is worth more time than a hung child.
     await this.postgres?.stop();
@@ -296,6 +303,7 @@ class Supervisor {
     log.warn('stop.killed', { reason });
     this.code = 1;
     for (const child of this.children) child.kill();
+    this.guard?.kill();
     this.postgres?.kill();
   }
 
@@ -330,6 +338,7 @@ class Supervisor {
       this.folder?.writeProcesses({
         supervisor: process.pid,
         postgres: this.postgres?.pid,
+        guard: this.guard?.pid,
         workers: this.workers.map(({ pid }) => pid),
         fronts: [...this.fronts, ...this.standby].map(({ pid }) => pid),
       });
