@@ -176,7 +176,7 @@ const Problem = Type.Object(
   },
   { description: 'RFC 9457.' },
 );
-const Liveness = Type.Object({ status: Type.Unsafe<string>({ type: 'string', enum: ['live'] }) });
+const Liveness = Type.Object({ status: Type.Unsafe<string>({ type: 'string', enum: ['live', 'leaving'] }) });
 const Readiness = Type.Object({
   status: Type.Unsafe<string>({ type: 'string', enum: ['ready', 'not-ready'] }),
   partitions: Type.Object({ total: Type.Integer(), serving: Type.Integer() }),

@@ -1,10 +1,37 @@
-/** What /swagger says of the calls that change how the server runs; the others are in calls.ts. */
+/** What /swagger says of the calls under /admin. */
 import { describe, pathParameter } from './describe.ts';
 import { PartitionNumber } from './schemas.ts';
 
 const partition = pathParameter('partition', PartitionNumber, '0');
 
 export const adminCalls = {
+  partitions: describe({
+    id: 'listPartitions',
+    tag: 'Operation',
+    summary: 'Which worker owns which partition',
+    description: 'And what each partition holds and has committed.',
+    success: {
+      200: {
+        description: 'One entry for each partition, in order.',
+        schema: 'PartitionTable',
+        example: {
+          mapVersion: 1,
+          partitions: [
+            {
+              partition: 0,
+              worker: 0,
+              state: 'serving',
+              epoch: 3,
+              levels: 40,
+              held: 12,
+              mailboxDepth: 0,
+              commitSeq: 5021,
+            },
+          ],
+        },
+      },
+    },
+  }),
   movePartition: describe({
     id: 'movePartition',
     tag: 'Operation',

@@ -9,14 +9,17 @@ import { validator } from './validate.ts';
 
 const moveBody = validator(schemas.Move);
 
-export function live(): Response {
-  return ok('{"status":"live"}');
+/** 503 when the front is about to stop, so that a balancer which asks takes it out in time. */
+export function live({ leaving }: FrontContext): Response {
+  if (!leaving.aborted) return ok('{"status":"live"}');
+  const headers = { 'content-type': 'application/json', 'retry-after': '1' };
+  return new Response('{"status":"leaving"}', { status: 503, headers });
 }
 
 /** 200 only if every partition of the map is served by the worker that owns it, and the database answers. */
-export async function ready({ backends, leaving }: FrontContext): Promise<Response> {
+export async function ready({ backends }: FrontContext): Promise<Response> {
   const statuses = await backends.statuses(STATUS_WAIT_MS);
-  const missing: string[] = leaving.aborted ? ['this front is about to stop'] : [];
+  const missing: string[] = [];
   let serving = 0;
   for (const [worker, status] of statuses.entries()) {
     const owned = backends.map.owner.filter((owner) => owner === worker).length;

@@ -36,6 +36,6 @@ export function routes(context: FrontContext) {
     .get('/livez', call(live), { detail: calls.live })
     .get('/readyz', call(ready), { detail: calls.ready })
     .get('/metrics', call(metricsPage), { detail: calls.metrics })
-    .get('/admin/partitions', call(partitionTable), { detail: calls.partitions })
+    .get('/admin/partitions', call(partitionTable), { detail: adminCalls.partitions })
     .post('/admin/partitions/:partition/move', call(movePartition), { detail: adminCalls.movePartition });
 }

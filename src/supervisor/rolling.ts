@@ -5,7 +5,7 @@
  * back. So it works with one worker too, and no other has to bear more. What was taken over from a worker while it was down
  * comes back here as well.
  *
- * A front: its successor gets everything ready but the port. The old one says that it is about to go (/readyz answers 503, each answer
+ * A front: its successor gets everything ready but the port. The old one says that it is about to go (/livez answers 503, each answer
  * closes its connection), and after a while hands over the port, which is free for the few milliseconds that this takes: whoever
  * connects then is refused, unless there is another front and something that tries it. What the old one has, it finishes.
  */

@@ -1,5 +1,5 @@
 /**
- * A shop behind a balancer, as HAProxy would be one: it asks every front again and again whether it is ready, gives requests
+ * A shop behind a balancer, as HAProxy would be one: it asks every front again and again whether it is there, gives requests
  * in turn to those that are, and to the next one where a connection is refused, which is certain to have had no effect.
  */
 import type { TestServer } from './server.ts';
@@ -58,7 +58,7 @@ export class Balanced {
 
   private async check(front: number): Promise<void> {
     while (!this.closed) {
-      this.ready[front] = await fetch(`http://127.0.0.1:${this.server.port + front}/readyz`).then(
+      this.ready[front] = await fetch(`http://127.0.0.1:${this.server.port + front}/livez`).then(
         ({ ok }) => ok,
         () => false,
       );
