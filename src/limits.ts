@@ -69,6 +69,8 @@ export const LINK_REQUESTS_MAX = 16_384;
 export const MAILBOX_COMMANDS_MAX = 8192;
 /** Commands that one commit may carry. */
 export const BATCH_COMMANDS_MAX = 1024;
+/** Of what has come due, so that a burst of it keeps no command waiting for long: it takes Postgres some 10 ms of a core. */
+export const BATCH_DUE_MAX = 256;
 /** Commits on their way at once on one lane: one that Postgres executes, one behind it in the socket. */
 export const COMMITS_IN_FLIGHT_MAX = 2;
 
@@ -207,6 +209,7 @@ relate(
     FRAME_BYTES_MAX,
   'a page of a ledger fits a frame',
 );
+relate(BATCH_DUE_MAX < BATCH_COMMANDS_MAX, 'a batch has room for commands beside what is due');
 relate(BATCH_COMMANDS_MAX <= MAILBOX_COMMANDS_MAX, 'a mailbox can fill a batch');
 relate(IMPORT_ROWS_PER_MESSAGE_MAX <= BATCH_COMMANDS_MAX, 'a batch has room for a part of an import');
 relate(

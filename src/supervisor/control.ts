@@ -64,20 +64,14 @@ export class Control {
   }
 }
 
-/** There is no server to ask. */
-export class NoServer extends Error {}
-
-/**
- * @throws NoServer
- * @throws Error with the server's sentence, where it could not do it
- */
+/** @throws Error with a sentence, where there is no server to ask, or it could not do it */
 export async function command(
   dataDir: string,
   name: string,
   onProgress: (progress: string) => void,
 ): Promise<void> {
   const path = resolve(dataDir);
-  const nobody = new NoServer(
+  const nobody = new Error(
     `no server runs on the data folder ${path}; HOLDFAST_DATA_DIR says which one is meant`,
   );
   if (!existsSync(path)) throw nobody;

@@ -80,6 +80,7 @@ export class Placement {
       if (partitions.length === 0 || others.length === 0) return;
       // It may be on its feet again, or never wake up: what counts is that it is gone before others begin.
       await this.workers()[from].endForCertain();
+      this.workers()[from].deaths = [];
       log.warn('worker.taken-over', { worker: from, partitions: partitions.length, by: others });
       const shares = others.map((_, share) => partitions.filter((_, i) => i % others.length === share));
       for (const partition of partitions) this.displaced.set(partition, from);

@@ -13,6 +13,9 @@ import { FRONT_NOTICE_MS, RESTARTED_WITHIN_MS } from '../limits.ts';
 import type { KeptProcess } from './kept-process.ts';
 import type { Placement } from './placement.ts';
 
+/** Its name at the control socket. */
+export const ROLLING = 'restart-rolling';
+
 export interface Restartable {
   placement: Placement;
   workers(): KeptProcess[];

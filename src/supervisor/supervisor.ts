@@ -27,8 +27,7 @@ import { endLeftovers } from './leftovers.ts';
 import { Placement } from './placement.ts';
 import { requireFreePort } from './port.ts';
 import { StartRefused } from './refusal.ts';
-import { ROLLING } from './restart.ts';
-import { restartRolling } from './rolling.ts';
+import { ROLLING, restartRolling } from './rolling.ts';
 import { Watchdog } from './watchdog.ts';
 
 const DRAIN_MS = 15_000;

@@ -110,7 +110,7 @@ export class Estate {
       // To itself, not to whichever actor has the partition by then: it may have left and come back.
       const own: Host = { ...host, post: (_, command) => actor.post(command) };
       const partition = new Partition(number, this.locations, own, clock.now());
-      const actor = new Actor(partition, this.laneOf(number).enlist, 'loading');
+      const actor = new Actor(partition, this.laneOf(number), 'loading');
       this.actors.set(number, actor);
       return actor;
     });

@@ -13,6 +13,7 @@ import { Shop, seeded, skusOfWorker } from '../helpers/shop.ts';
 const SLOW_MS = 120_000;
 const BACK_MS = 20_000;
 const ROUNDS = 3;
+const LOADED_MS = 2000;
 
 let server: TestServer;
 let shop: Shop;
@@ -49,34 +50,6 @@ async function everythingServes(): Promise<void> {
   };
   await until(isServed, BACK_MS, server.output);
 }
-
-for (const [index, name] of ['who gives', 'who takes'].entries())
-  test(
-    `${name} is killed in the middle of a move`,
-    async () => {
-      const random = seeded(index + 1);
-      const load = new Load(shop, `moving-${index}`);
-      await load.start();
-      const codes: (string | number)[] = [];
-      for (let round = 0; round < ROUNDS; round++) {
-        const [sku] = skusOfWorker(round % 2, `moving-${index}`, 1);
-        const partition = partitionOf(sku, 256);
-        const giver = (await table())[partition].worker;
-        const victim = server.workerPids()[index === 0 ? giver : 1 - giver];
-        const moving = move(partition, 1 - giver);
-        await Bun.sleep(random() * 40);
-        process.kill(victim, 'SIGKILL');
-        const answer = await moving;
-        codes.push(answer.code ?? answer.status);
-        expect(['200', 'move-refused', 'outcome-unknown']).toContain(String(codes.at(-1)));
-        await everythingServes();
-      }
-      await load.stop();
-      console.log(`${name} is killed:`, codes, Object.fromEntries([...load.answers].sort()));
-      await load.check(sql);
-    },
-    SLOW_MS,
-  );
 
 test(
   'a worker that dies again and again: the other one serves what it had, and then gives a part of it back',
@@ -119,3 +92,32 @@ test(
   },
   SLOW_MS,
 );
+
+for (const [index, name] of ['who gives', 'who takes'].entries())
+  test(
+    `${name} is killed in the middle of a move`,
+    async () => {
+      const random = seeded(index + 1);
+      const load = new Load(shop, `moving-${index}`);
+      await load.start();
+      const codes: (string | number)[] = [];
+      for (let round = 0; round < ROUNDS; round++) {
+        const [sku] = skusOfWorker(round % 2, `moving-${index}`, 1);
+        const partition = partitionOf(sku, 256);
+        const giver = (await table())[partition].worker;
+        const victim = server.workerPids()[index === 0 ? giver : 1 - giver];
+        const moving = move(partition, 1 - giver);
+        await Bun.sleep(random() * 40);
+        process.kill(victim, 'SIGKILL');
+        const answer = await moving;
+        codes.push(answer.code ?? answer.status);
+        expect(['200', 'move-refused', 'outcome-unknown']).toContain(String(codes.at(-1)));
+        await everythingServes();
+      }
+      await Bun.sleep(LOADED_MS);
+      await load.stop();
+      console.log(`${name} is killed:`, codes, Object.fromEntries([...load.answers].sort()));
+      await load.check(sql);
+    },
+    SLOW_MS,
+  );

@@ -84,7 +84,7 @@ test('refuses what it does not know, and says where no server runs', async () =>
     stderr: expect.stringContaining('--rolling'),
   });
   expect(await restart(home.dataDir, '--rolling')).toEqual({
-    code: 2,
+    code: 1,
     stdout: '',
     stderr: expect.stringContaining(`no server runs on the data folder ${home.dataDir}`),
   });
