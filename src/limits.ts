@@ -115,6 +115,8 @@ export const DEATHS_WITHIN_MS = 10_000;
 export const DOWN_MS = 10_000;
 /** How long a front that is to be replaced says so before it stops: longer than a balancer takes to notice. */
 export const FRONT_NOTICE_MS = 3000;
+/** How long a front that was replaced may take to finish what it has. */
+export const FRONT_DRAIN_MS = 15_000;
 /** How long a rolling restart waits for a worker to come back. */
 export const RESTARTED_WITHIN_MS = 120_000;
 /** Bytes of a command at the control socket. */

@@ -27,7 +27,8 @@ import { endLeftovers } from './leftovers.ts';
 import { Placement } from './placement.ts';
 import { requireFreePort } from './port.ts';
 import { StartRefused } from './refusal.ts';
-import { ROLLING, restartRolling } from './rolling.ts';
+import { type Kept, Replacing, type Successor } from './replacing.ts';
+import { ROLLING } from './rolling.ts';
 import { Watchdog } from './watchdog.ts';
 
 const DRAIN_MS = 15_000;
@@ -52,16 +53,13 @@ class Supervisor {
   private readonly stopping = new AbortController();
   private folder: DataFolder | undefined;
   private postgres: EmbeddedPostgres | undefined;
-  private workers: KeptProcess[] = [];
-  private fronts: KeptProcess[] = [];
-  /** Fronts that are ready to take the place of another. */
-  private standby: KeptProcess[] = [];
+  private readonly kept: Kept = { workers: [], fronts: [], standby: [] };
   private placement: Placement | undefined;
   private control: Control | undefined;
   /** With DATABASE_URL: keeps other servers away from the database. */
   private guard: KeptProcess | undefined;
   private readonly gathering = new Gathering(
-    () => [...this.workers, ...this.fronts],
+    () => [...this.kept.workers, ...this.kept.fronts],
     () => this.postgres,
   );
   private code = 0;
@@ -114,20 +112,22 @@ class Supervisor {
     for (const socket of sockets) rmSync(socket, { force: true });
     const placement = new Placement(
       evenMap(1, partitions, sockets),
-      () => this.workers,
+      () => this.kept.workers,
       (map) => {
         for (const child of this.children) child.tell({ type: 'map', map });
       },
     );
     this.placement = placement;
-    const watchdog = new Watchdog(() => this.workers, placement);
+    const watchdog = new Watchdog(() => this.kept.workers, placement);
     const retention = retentionOf(this.settings);
     const { map } = placement;
     const newWorker = (worker: number): KeptProcess =>
       this.keep({ role: 'worker', worker, database, map, retention }, worker);
-    this.workers = sockets.map((_, worker) => newWorker(worker));
-    this.fronts = Array.from({ length: fronts }, (_, front) => this.keep(this.frontSpec(front), front));
-    await this.unlessStopped(Promise.all([...this.workers, ...this.fronts].map((child) => child.start())));
+    this.kept.workers = sockets.map((_, worker) => newWorker(worker));
+    this.kept.fronts = Array.from({ length: fronts }, (_, front) => this.keep(this.frontSpec(front), front));
+    await this.unlessStopped(
+      Promise.all([...this.kept.workers, ...this.kept.fronts].map((child) => child.start())),
+    );
     console.log(this.banner(folder, run));
     await this.everythingServes();
     watchdog.watch();
@@ -172,88 +172,29 @@ class Supervisor {
     placement: Placement,
     newWorker: (worker: number) => KeptProcess,
   ): Control {
-    let underWay = false;
-    const rolling = async (say: (progress: string) => void): Promise<void> => {
-      if (underWay) throw new Error('a rolling restart is under way');
-      underWay = true;
-      log.info('restart.begins', {});
-      try {
-        await restartRolling(
-          {
-            placement,
-            workers: () => this.workers,
-            fronts: () => this.fronts,
-            withSpare: (step) => this.withSpare(run, placement, newWorker, step),
-            prepareFront: (front) => this.prepareFront(front),
-            replaceFront: (front, successor) => this.replaceFront(front, successor),
-          },
-          say,
-        );
-        log.info('restart.done', {});
-      } catch (error) {
-        log.error('restart.failed', { reason: (error as Error).message });
-        throw error;
-      } finally {
-        underWay = false;
-      }
-    };
-    return Control.open(run, { [ROLLING]: rolling });
-  }
-
-  /** What the spare worker could not give back it keeps, and stays; the next time it is used again. */
-  private async withSpare(
-    run: string,
-    placement: Placement,
-    newWorker: (worker: number) => KeptProcess,
-    step: (spare: number) => Promise<void>,
-  ): Promise<void> {
-    const spare = this.settings.workers;
-    const sockets = placement.map.sockets.slice(0, spare);
-    try {
-      if (this.workers[spare] === undefined) {
-        await placement.resize([...sockets, join(run, `worker-${spare}.sock`)]);
-        this.workers = [...this.workers, newWorker(spare)];
-        await this.workers[spare].start();
-      }
-      await step(spare);
-    } finally {
-      if (placement.ownedBy(spare).length === 0) {
-        await placement.resize(sockets);
-        const [worker] = this.workers.splice(spare);
-        await worker?.drain();
-      }
-    }
-  }
-
-  private async prepareFront(front: number): Promise<KeptProcess> {
-    const spec = this.frontSpec(front, true);
-    const successor = this.keep(spec, front);
-    this.standby.push(successor);
-    await successor.start().catch((error) => {
-      this.standby = [];
-      throw error;
+    const replacing = new Replacing(placement, this.kept, {
+      spare: this.settings.workers,
+      socketOf: (worker) => join(run, `worker-${worker}.sock`),
+      newWorker,
+      newFront: (front) => this.frontOnStandby(front),
     });
-    // Should it die, the next one need not wait to be told.
-    spec.standby = false;
-    return successor;
+    return Control.open(run, { [ROLLING]: (say) => replacing.restartRolling(say) });
   }
 
-  private async replaceFront(front: number, successor: KeptProcess): Promise<void> {
-    const old = this.fronts[front];
-    const closed = old.hears('closed');
-    const cancel = systemClock.after(DRAIN_MS, () => old.kill());
-    const drained = old.drain();
-    await closed;
-    const listening = successor.hears('listening');
-    successor.tell({ type: 'listen' });
-    await listening;
-    this.fronts[front] = successor;
-    this.standby = [];
-    await drained.finally(cancel);
+  private frontOnStandby(front: number): Successor {
+    const spec = this.frontSpec(front, true);
+    return {
+      child: this.keep(spec, front),
+      // Should it die from now on, the next one need not wait to be told.
+      listensAtStart() {
+        spec.standby = false;
+      },
+    };
   }
 
   private get children(): KeptProcess[] {
-    return [...this.workers, ...this.fronts, ...this.standby];
+    const { workers, fronts, standby } = this.kept;
+    return [...workers, ...fronts, ...standby];
   }
 
   /** Whenever it is started, it gets the map of then. */
@@ -288,8 +229,8 @@ class Supervisor {
     if (this.code === 0) console.log('\nstopping: requests in flight are finished first');
     this.control?.close();
     const cancel = systemClock.after(DRAIN_MS, () => this.kill('the drain takes too long'));
-    await Promise.all([...this.fronts, ...this.standby].map((front) => front.drain()));
-    await Promise.all(this.workers.map((worker) => worker.drain()));
+    await Promise.all([...this.kept.fronts, ...this.kept.standby].map((front) => front.drain()));
+    await Promise.all(this.kept.workers.map((worker) => worker.drain()));
     await this.guard?.drain();
     cancel();
     // It has a bound of its own: a checkpoint on a slow disk is worth more time than a hung child.
@@ -338,8 +279,8 @@ class Supervisor {
         supervisor: process.pid,
         postgres: this.postgres?.pid,
         guard: this.guard?.pid,
-        workers: this.workers.map(({ pid }) => pid),
-        fronts: [...this.fronts, ...this.standby].map(({ pid }) => pid),
+        workers: this.kept.workers.map(({ pid }) => pid),
+        fronts: [...this.kept.fronts, ...this.kept.standby].map(({ pid }) => pid),
       });
     } catch (error) {
       // A full disk must not end what still serves.
@@ -355,7 +296,7 @@ class Supervisor {
 
   private banner(folder: DataFolder, run: string): string {
     const { databaseUrl, fronts, workers, partitions } = this.settings;
-    const origins = this.fronts.map((_, front) => this.origin(front));
+    const origins = this.kept.fronts.map((_, front) => this.origin(front));
     const database =
       databaseUrl === undefined
         ? `embedded Postgres; psql -h ${run} -U holdfast postgres`

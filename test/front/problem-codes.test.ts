@@ -10,7 +10,7 @@ import { PROBLEMS, type Problem, type ProblemCode } from '../../src/reservations
 import { partitionOf } from '../../src/routing/partition-map.ts';
 import { openBooks } from '../helpers/books.ts';
 import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { forEachAtOnce, skusOfWorker } from '../helpers/shop.ts';
+import { forEachAtOnce } from '../helpers/shop.ts';
 import { answerOf, speak, startScriptedFront } from './scripted-front.ts';
 
 const SLOW_MS = 60_000;
@@ -125,8 +125,10 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
   async overloaded() {
     signalWorkers('SIGSTOP');
     try {
-      const worker = partitionOf('A', 256) < 128 ? 0 : 1;
-      const skus = skusOfWorker(worker, 'full', SKUS_PER_QUERY_MAX);
+      const workerOf = (sku: string): number => Math.floor(partitionOf(sku, 256) / 128);
+      const skus = Array.from({ length: 4 * SKUS_PER_QUERY_MAX }, (_, i) => `S${i}`)
+        .filter((sku) => workerOf(sku) === workerOf('A'))
+        .slice(0, SKUS_PER_QUERY_MAX);
       for (let asked = 0; asked < LINK_REQUESTS_MAX; asked += skus.length)
         void call('POST', '/v1/stock/query', { skus });
       // Until the link is full, a request waits as they do: until the worker goes on.
