@@ -41,21 +41,21 @@ export async function restartRolling(server: Restartable, say: (progress: string
 }
 
 async function restartWorker(
-  { placement, workers }: Restartable,
+  server: Restartable,
   worker: number,
   spare: number,
   say: (progress: string) => void,
 ): Promise<void> {
-  const before = workers()[worker].pid;
+  const { placement } = server;
+  const kept = server.workers()[worker];
+  const before = kept.pid;
   placement.restarting.add(worker);
   try {
     await moved(placement.moveAll(placement.ownedBy(worker), spare));
-    await within(RESTARTED_WITHIN_MS, workers()[worker].restart(), `worker ${worker} does not come back`);
+    await within(RESTARTED_WITHIN_MS, kept.restart(), `worker ${worker} does not come back`);
     const back = [...placement.ownedBy(spare), ...placement.displacedFrom(worker)];
     await moved(placement.moveAll(back, worker));
-    say(
-      `worker ${worker} restarted: process ${before} → ${workers()[worker].pid}, ${back.length} partitions`,
-    );
+    say(`worker ${worker} restarted: process ${before} → ${kept.pid}, ${back.length} partitions`);
   } finally {
     placement.restarting.delete(worker);
   }
