@@ -38,6 +38,7 @@ export interface EstateParts {
 export class Estate {
   private readonly actors = new Map<number, Actor>();
   private readonly locations = new Locations();
+  private lastTurn: Promise<unknown> = Promise.resolve();
   private closed = false;
 
   constructor(private readonly parts: EstateParts) {}
@@ -61,12 +62,14 @@ export class Estate {
   }
 
   /** In addition to what is owned. Resolves when they are served. */
-  async take(partitions: number[], claims: ClaimUnderWay[]): Promise<void> {
-    const missing = partitions.filter((partition) => !this.actors.has(partition));
-    for (const lane of this.parts.lanes) {
-      const ofLane = missing.filter((partition) => this.laneOf(partition) === lane);
-      if (ofLane.length > 0) await this.takeUntilLoaded(lane, ofLane, claims);
-    }
+  take(partitions: number[], claims: ClaimUnderWay[]): Promise<void> {
+    return this.inTurn(async () => {
+      const missing = partitions.filter((partition) => !this.actors.has(partition));
+      for (const lane of this.parts.lanes) {
+        const ofLane = missing.filter((partition) => this.laneOf(partition) === lane);
+        if (ofLane.length > 0) await this.takeUntilLoaded(lane, ofLane, claims);
+      }
+    });
   }
 
   private async takeUntilLoaded(lane: Lane, partitions: number[], claims: ClaimUnderWay[]): Promise<void> {
@@ -91,12 +94,21 @@ export class Estate {
   }
 
   /** Resolves when this worker has given them up and can never write to them again. @returns the claims to go with them */
-  async give(partitions: number[]): Promise<ClaimUnderWay[]> {
-    const leaving = partitions.flatMap((partition) => this.actors.get(partition) ?? []);
-    const claims = leaving.flatMap(({ partition }) => partition.claims.handOver(partition.partition));
-    await Promise.all(leaving.map((actor) => actor.leave()));
-    for (const { partition } of leaving) this.actors.delete(partition.partition);
-    return claims;
+  give(partitions: number[]): Promise<ClaimUnderWay[]> {
+    return this.inTurn(async () => {
+      const leaving = partitions.flatMap((partition) => this.actors.get(partition) ?? []);
+      const claims = leaving.flatMap(({ partition }) => partition.claims.handOver(partition.partition));
+      await Promise.all(leaving.map((actor) => actor.leave()));
+      for (const { partition } of leaving) this.actors.delete(partition.partition);
+      return claims;
+    });
+  }
+
+  /** What is being taken can't be given up before it is there. */
+  private async inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.lastTurn.then(run);
+    this.lastTurn = turn.catch(() => {});
+    return turn;
   }
 
   /** Ends what still waits for the database. */
