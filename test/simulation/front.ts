@@ -72,6 +72,10 @@ export class Front {
     });
   }
 
+  adopt(map: PartitionMap): void {
+    this.process.deliver(() => this.backends.adopt(map));
+  }
+
   statuses(): Promise<(WorkerStatus | undefined)[]> {
     return this.backends.statuses(STATUS_WAIT_MS);
   }
