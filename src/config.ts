@@ -3,7 +3,7 @@
  * with one line that names the setting, the value and what is allowed; an empty value counts as unset.
  */
 import { availableParallelism } from 'node:os';
-import { KEY_HOURS_DEFAULT, PARTITIONS_DEFAULT, PARTITIONS_MAX } from './limits.ts';
+import { KEY_HOURS_DEFAULT, PARTITIONS_DEFAULT, PARTITIONS_MAX, WORKERS_MAX } from './limits.ts';
 import { LEVELS, type Level } from './observability/log.ts';
 
 export interface Settings {
@@ -39,7 +39,6 @@ export interface Setting<T> {
 export class WrongSetting extends Error {}
 
 const FRONTS_MAX = 64;
-const WORKERS_MAX = 64;
 const PORT_MAX = 65_535;
 const RETENTION_DAYS_MAX = 36_500;
 const KEY_HOURS_MAX = 8760;

@@ -8,6 +8,8 @@ export const PARTITIONS_DEFAULT = 256;
 /** A partition number travels as u16 and lives in the last two bytes of a reservation id. */
 export const PARTITIONS_MAX = 4096;
 
+export const WORKERS_MAX = 64;
+
 /** UTF-8 bytes of a SKU or a location. */
 export const KEY_BYTES_MAX = 128;
 /** UTF-8 bytes of a caller's `reference`. */
@@ -116,6 +118,35 @@ export const SEARCH_STATEMENT_MS = 3000;
 export const SEARCH_ANSWER_MS = 8000;
 /** How long a request's body may take to arrive. */
 export const BODY_DEADLINE_MS = 10_000;
+/** How often the supervisor looks after its workers, and after how many unanswered pings a worker is taken for stuck. */
+export const WATCH_EVERY_MS = 500;
+export const SILENT_PINGS = 20;
+/** A worker that dies so often within so long, or does not serve for so long, loses its partitions to the others. */
+export const DEATHS_MAX = 4;
+export const DEATHS_WITHIN_MS = 10_000;
+export const DOWN_MS = 10_000;
+/** How long a front that is to be replaced says so before it stops: longer than a balancer takes to notice. */
+export const FRONT_NOTICE_MS = 3000;
+/** How long a front that was replaced may take to finish what it has. */
+export const FRONT_DRAIN_MS = 15_000;
+/** How long a rolling restart waits for a worker to come back. */
+export const RESTARTED_WITHIN_MS = 120_000;
+/** Bytes of a command at the control socket. */
+export const CONTROL_LINE_BYTES_MAX = 1024;
+/** How long a start waits for another server to let go of its database, and how often one looks whether it still has it. */
+export const GUARD_WAIT_MS = 3000;
+export const GUARD_EVERY_MS = 1000;
+export const GUARD_ANSWER_MS = 5000;
+/** How long a front asks again where a partition is moving or its worker starting, before it says so. */
+export const UNAVAILABLE_WAIT_MS = 5000;
+/** Requests of a front that wait to be asked again; beyond it, they are answered at once. */
+export const REQUESTS_AGAIN_MAX = 4096;
+/** Partitions that a worker gives up at once when it hands over many: each is out of reach until all of them are loaded. */
+export const MOVED_AT_ONCE = 16;
+/** Orders to move a partition that wait for their turn. */
+export const MOVES_WAITING_MAX = 64;
+/** How long the caller of a move waits for it. It goes on. */
+export const MOVE_WAIT_MS = 30_000;
 /** How long an import or export asks a partition again that does not answer, before it gives up on it. */
 export const BULK_RETRY_MS = 30_000;
 /** How often a front looks for what ran out of time: the most by which it gives up too late. */
@@ -145,6 +176,9 @@ export const API_KEYS_WAIT_MS = 1000;
 export const RATE_REQUESTS_MAX = 1_000_000;
 /** How long a connection without traffic stays open; longer than a load balancer keeps its own. */
 export const IDLE_CONNECTION_SECONDS = 65;
+/** How long a worker that drains waits for what is decided and not yet answered, and how often it looks. */
+export const DRAIN_ANSWERS_MS = 5000;
+export const DRAIN_POLL_MS = 5;
 /** A participant that has heard nothing of a reservation for this long asks its home. */
 export const ASK_HOME_AFTER_MS = 15_000;
 /** How long a home remembers that a reservation never happened. */
@@ -231,6 +265,8 @@ relate(
   API_KEYS_MAX * (6 * API_KEY_NAME_CHARACTERS_MAX + 400) < FRAME_BYTES_MAX,
   'all API keys fit a frame, with names of characters that JSON escapes',
 );
+relate(UNAVAILABLE_WAIT_MS < REQUEST_DEADLINE_MS, 'what was asked again has time to be done');
+relate(MOVE_WAIT_MS < IDLE_CONNECTION_SECONDS * 1000, 'a connection outlives the move that it waits for');
 relate(GATHER_WAIT_MS > REPORT_WAIT_MS, 'the supervisor answers without those that do not report');
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
 relate(REHOLD_ALLOCATIONS_MAX <= 65_535, 'a line of a rehold fits u16');

@@ -3,20 +3,27 @@
  * argv → what runs; nothing else. Each loads only what it needs: a front never loads the Postgres client, a
  * worker never the HTTP framework, and none of the processes of a server the parser of command lines.
  */
-import type { DatabaseSpec, FrontSpec, WorkerSpec } from './process.ts';
+import type { DatabaseSpec, FrontSpec, GuardSpec, WorkerSpec } from './process.ts';
 
 const [command, ...rest] = process.argv.slice(2);
 switch (command) {
   case 'worker': {
     const { runChild } = await import('./supervisor/child.ts');
-    await runChild(async (spec: WorkerSpec) => (await import('./worker/start-worker.ts')).startWorker(spec));
+    await runChild(async (spec: WorkerSpec, { say }) =>
+      (await import('./worker/start-worker.ts')).startWorker(spec, say),
+    );
     break;
   }
   case 'front': {
     const { runChild } = await import('./supervisor/child.ts');
-    await runChild(async (spec: FrontSpec, gather) =>
-      (await import('./front/front.ts')).startFront(spec, gather),
+    await runChild(async (spec: FrontSpec, superior) =>
+      (await import('./front/front.ts')).startFront(spec, superior),
     );
+    break;
+  }
+  case 'guard': {
+    const { runChild } = await import('./supervisor/child.ts');
+    await runChild(async (spec: GuardSpec) => (await import('./storage/guard.ts')).startGuard(spec));
     break;
   }
   case 'migrate': {

@@ -35,6 +35,10 @@ export const COMMANDS: Record<string, Listed> = {
     summary: 'make, list and revoke the API keys that callers need as soon as there is one',
     load: () => import('./keys.ts'),
   },
+  restart: {
+    summary: 'replace the processes of a running server, one after another, while it serves',
+    load: () => import('./restart.ts'),
+  },
   tour: {
     summary: 'load a shop into a running server, replay its orders, check the books',
     load: () => import('./tour.ts'),

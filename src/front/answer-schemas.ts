@@ -180,29 +180,32 @@ const Problem = Type.Object(
   },
   { description: 'RFC 9457.' },
 );
-const Liveness = Type.Object({ status: oneOf(['live']) });
+const Liveness = Type.Object({ status: oneOf(['live', 'leaving']) });
 const Readiness = Type.Object({
   status: oneOf(['ready', 'not-ready']),
   partitions: Type.Object({ total: Type.Integer(), serving: Type.Integer() }),
   missing: Type.Array(Type.String(), { description: 'What is not there yet; empty when ready.' }),
 });
-const PartitionTable = Type.Object({
-  mapVersion: Type.Integer(),
-  partitions: Type.Array(
-    Type.Object({
-      partition: Type.Integer(),
-      worker: Type.Integer(),
-      state: oneOf(['loading', 'serving', 'unknown'], {
-        description: '`unknown`: the worker did not answer; then nothing follows.',
-      }),
-      epoch: Type.Optional(Type.Integer()),
-      levels: Type.Optional(Type.Integer()),
-      held: Type.Optional(Type.Integer({ description: 'Reservations held here.' })),
-      mailboxDepth: Type.Optional(Type.Integer()),
-      commitSeq: Type.Optional(Type.Integer()),
-      commands: Type.Optional(Type.Integer({ description: 'Decided since the worker began.' })),
-    }),
-  ),
+const partition = {
+  partition: Type.Integer(),
+  worker: Type.Integer(),
+  state: oneOf(['loading', 'serving', 'leaving', 'unknown'], {
+    description:
+      '`unknown`: the worker did not answer, or does not have it yet or any more; then nothing follows.',
+  }),
+  epoch: Type.Optional(Type.Integer()),
+  levels: Type.Optional(Type.Integer()),
+  held: Type.Optional(Type.Integer({ description: 'Reservations held here.' })),
+  mailboxDepth: Type.Optional(Type.Integer()),
+  commitSeq: Type.Optional(Type.Integer()),
+  commands: Type.Optional(Type.Integer({ description: 'Decided since the worker took it.' })),
+};
+const mapVersion = Type.Integer({ description: 'Higher with each change of the map of partitions.' });
+const PartitionTable = Type.Object({ mapVersion, partitions: Type.Array(Type.Object(partition)) });
+const MovedPartition = Type.Object({
+  mapVersion,
+  moved: Type.Boolean({ description: 'False: it was there already, and nothing was done.' }),
+  ...partition,
 });
 
 /** By the name under components.schemas. */
@@ -220,6 +223,7 @@ export const ANSWERS = {
   Liveness,
   Readiness,
   PartitionTable,
+  MovedPartition,
   Problem,
 };
 /** What each of them is to TypeScript. */

@@ -2,11 +2,16 @@
  * The front's side of the partition map: which worker to ask, and what to make of a worker that does
  * not answer. An answer always comes, by the request's deadline at the latest; that a worker could not
  * be asked, or did not say, is an answer too.
+ *
+ * A partition that moves, or whose worker is restarting, is back before long. What certainly had no effect (the worker said
+ * `partition-unavailable`, or never heard of it) is therefore asked again, each time of whom the newest map names,
+ * for UNAVAILABLE_WAIT_MS at most. Nothing else is ever asked twice.
  */
 
 import type { Keyring } from '../access/keyring.ts';
 import type { Clock } from '../clock.ts';
-import { gauge } from '../observability/metrics.ts';
+import { REQUESTS_AGAIN_MAX, UNAVAILABLE_WAIT_MS } from '../limits.ts';
+import { counter, gauge } from '../observability/metrics.ts';
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import { connect, type Link, LinkBroken } from '../wire/link.ts';
@@ -35,6 +40,14 @@ export interface Lost {
 const LOST_AFTER_SENT: Lost = { kind: 'lost', sent: true };
 const LOST_UNSENT: Lost = { kind: 'lost', sent: false };
 const NO_WORKER: Reply = { kind: 'problem', code: 'partition-unavailable' };
+/** Between two attempts; doubling. A small partition moves in some milliseconds. */
+const AGAIN_MS_MIN = 4;
+const AGAIN_MS_MAX = 128;
+
+const askedAgain = counter(
+  'holdfast_requests_asked_again',
+  'Times that a worker was asked again, because a partition was moving or its worker was starting',
+);
 const TOO_SLOW: Reply = { kind: 'problem', code: 'search-too-slow' };
 
 export type Answer = Reply | Lost;
@@ -48,18 +61,27 @@ export interface Asker {
 export class Backends implements Asker {
   readonly partitions: number;
   private readonly links: Link[];
+  /** How many requests wait to be asked again. */
+  private readonly waiting = { count: 0 };
   private trace: TraceContext | undefined;
   private turn = 0;
 
   constructor(
-    readonly map: PartitionMap,
+    public map: PartitionMap,
     private readonly deadlines: Deadlines,
     private readonly clock: Clock,
-    connectTo: (path: string) => Link = connect,
+    private readonly connectTo: (path: string) => Link = connect,
   ) {
     this.partitions = map.owner.length;
     this.links = map.sockets.map(connectTo);
     this.watchLinks();
+  }
+
+  /** From now on, workers are asked as this map says. */
+  adopt(map: PartitionMap): void {
+    for (const path of map.sockets.slice(this.links.length)) this.links.push(this.connectTo(path));
+    for (const link of this.links.splice(map.sockets.length)) link.close();
+    this.map = map;
   }
 
   /** The same workers, which are told that what they are asked is part of a trace. */
@@ -67,8 +89,29 @@ export class Backends implements Asker {
     return Object.assign(Object.create(this), { trace });
   }
 
-  ask(request: PartitionRequest, giveUpAt = request.deadline): Promise<Answer> {
+  async ask(request: PartitionRequest, giveUpAt = request.deadline): Promise<Answer> {
+    const answer = await this.askOwner(request, giveUpAt);
+    return isUntouched(answer) ? this.askAgain(request, giveUpAt, answer) : answer;
+  }
+
+  private askOwner(request: PartitionRequest, giveUpAt: number): Promise<Answer> {
     return this.askLink(this.links[this.map.owner[request.partition]], request, giveUpAt);
+  }
+
+  /** @param first the answer to the first attempt */
+  private async askAgain(request: PartitionRequest, giveUpAt: number, first: Answer): Promise<Answer> {
+    if (this.waiting.count >= REQUESTS_AGAIN_MAX) return first;
+    const until = Math.min(giveUpAt, this.clock.now() + UNAVAILABLE_WAIT_MS);
+    this.waiting.count++;
+    let answer = first;
+    for (let waitMs = AGAIN_MS_MIN; isUntouched(answer); waitMs = Math.min(waitMs * 2, AGAIN_MS_MAX)) {
+      if (this.clock.now() + waitMs >= until) break;
+      await new Promise<void>((resolve) => this.clock.after(waitMs, resolve));
+      askedAgain.value++;
+      answer = await this.askOwner(request, giveUpAt);
+    }
+    this.waiting.count--;
+    return answer;
   }
 
   /** Asks the workers in turn, and the next one where one can't be asked or can't say: a search changes nothing. */
@@ -150,4 +193,11 @@ export class Backends implements Asker {
       );
     });
   }
+}
+
+/** It certainly had no effect, and will be different before long. */
+function isUntouched(answer: Answer): boolean {
+  return answer.kind === 'lost'
+    ? !answer.sent
+    : answer.kind === 'problem' && answer.code === 'partition-unavailable';
 }

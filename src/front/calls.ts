@@ -320,8 +320,16 @@ export const calls = {
     id: 'livez',
     tag: 'Operation',
     summary: 'Does the process run?',
-    description: 'Says nothing of workers or the database; see /readyz.',
-    success: { 200: { description: 'It runs.', schema: 'Liveness', example: { status: 'live' } } },
+    description: 'Says nothing of workers or the database; see /readyz. For the checks of a load balancer.',
+    success: {
+      200: { description: 'It runs.', schema: 'Liveness', example: { status: 'live' } },
+      503: {
+        description: 'It is about to be replaced: send requests to another front.',
+        schema: 'Liveness',
+        example: { status: 'leaving' },
+        headers: { 'Retry-After': { description: 'Seconds to wait.', example: '1' } },
+      },
+    },
   }),
   ready: describe({
     id: 'readyz',
@@ -361,34 +369,6 @@ export const calls = {
             example:
               '# HELP holdfast_reservations_held Open reservations\n# TYPE holdfast_reservations_held gauge\nholdfast_reservations_held{process="worker 0"} 12\n# EOF\n',
           },
-        },
-      },
-    },
-  }),
-  partitions: describe({
-    id: 'listPartitions',
-    tag: 'Operation',
-    summary: 'Which worker owns which partition',
-    description: 'And what each partition holds and has committed.',
-    success: {
-      200: {
-        description: 'One entry for each partition, in order.',
-        schema: 'PartitionTable',
-        example: {
-          mapVersion: 1,
-          partitions: [
-            {
-              partition: 0,
-              worker: 0,
-              state: 'serving',
-              epoch: 3,
-              levels: 40,
-              held: 12,
-              mailboxDepth: 0,
-              commitSeq: 5021,
-              commands: 260_318,
-            },
-          ],
         },
       },
     },

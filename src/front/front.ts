@@ -7,7 +7,7 @@ import { Elysia } from 'elysia';
 import { systemClock } from '../clock.ts';
 import { BATCH_LINES_IN_FLIGHT_MAX, BULK_CALLS_MAX, IDLE_CONNECTION_SECONDS } from '../limits.ts';
 import { reportMetrics } from '../observability/metrics.ts';
-import type { FrontSpec, ProcessMetrics, Running } from '../process.ts';
+import type { FrontSpec, Running, Superior, ToChild } from '../process.ts';
 import { ReservationIds } from '../reservations/id.ts';
 import { findProblem } from '../reservations/outcomes.ts';
 import { Access } from './access.ts';
@@ -28,22 +28,29 @@ import { ok } from './render.ts';
 import { routes } from './routes.ts';
 import { Viewers } from './viewers.ts';
 
+/** The supervisor, as a front asks it. */
+type Asked = Pick<Superior, 'say' | 'gather' | 'move'>;
+
+/** Without a supervisor there is only this process. */
+function alone({ front }: FrontSpec): Asked {
+  return {
+    say() {},
+    gather: async () => [{ process: `front ${front}`, families: reportMetrics() }],
+    move: async () => undefined,
+  };
+}
+
 /**
- * @param gather asks the supervisor for the metrics of every process; without one, there is only this
  * @throws Error with one line for a person, when the address cannot be listened at
  */
-export async function startFront(
-  spec: FrontSpec,
-  gather = async (): Promise<ProcessMetrics[]> => [
-    { process: `front ${spec.front}`, families: reportMetrics() },
-  ],
-): Promise<Running> {
+export async function startFront(spec: FrontSpec, superior: Asked = alone(spec)): Promise<Running> {
   const clock = systemClock;
   const deadlines = new Deadlines(clock);
   const backends = new Backends(spec.map, deadlines, clock);
   const access = new Access(spec.mayBeOpen, spec.fronts, clock);
   const stopWatching = watchKeys(access, backends, clock);
   const draining = new AbortController();
+  const leaving = new AbortController();
   const close = (): void => {
     stopWatching();
     backends.close();
@@ -60,13 +67,29 @@ export async function startFront(
       bulkCalls: new Gate(BULK_CALLS_MAX),
       batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
       draining: draining.signal,
-      gather,
+      leaving: leaving.signal,
+      gather: superior.gather,
+      move: superior.move,
     });
-    listen(app, spec);
+    if (!spec.standby) listen(app, spec);
     return {
+      hear(message: ToChild) {
+        switch (message.type) {
+          case 'map':
+            return backends.adopt(message.map);
+          case 'leave':
+            return leaving.abort();
+          case 'listen':
+            listen(app, spec);
+            superior.say({ type: 'listening' });
+        }
+      },
       async drain() {
+        leaving.abort();
         draining.abort();
-        await app.stop();
+        const stopped = app.server === null ? undefined : app.stop();
+        superior.say({ type: 'closed' });
+        await stopped;
         close();
       },
     };

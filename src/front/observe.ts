@@ -51,6 +51,8 @@ export class Observer {
       } catch (error) {
         response = failed(error, request, requestId, trace);
       }
+      // A kept connection would lead its caller here again.
+      if (this.context.leaving.aborted) response.headers.set('connection', 'close');
       answered(request, metrics, response, { requestId, trace, startedAt, need, caller: admitted?.caller });
       return response;
     };

@@ -3,10 +3,18 @@ import { STATUS_WAIT_MS } from '../limits.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import type { PartitionStatus, WorkerStatus } from '../wire/messages.ts';
 import type { FrontContext } from './context.ts';
+import { invalid, problem } from './problems.ts';
 import { ok } from './render.ts';
+import * as schemas from './schemas.ts';
+import { validator } from './validate.ts';
 
-export function live(): Response {
-  return ok('{"status":"live"}');
+const moveBody = validator(schemas.Move);
+
+/** 503 when the front is about to stop, so that a balancer which asks takes it out in time. */
+export function live({ leaving }: FrontContext): Response {
+  if (!leaving.aborted) return ok('{"status":"live"}');
+  const headers = { 'content-type': 'application/json', 'retry-after': '1' };
+  return new Response('{"status":"leaving"}', { status: 503, headers });
 }
 
 /** What is missing before everything can be served, a sentence each, and how many partitions are served. */
@@ -19,7 +27,7 @@ export function readinessOf(
   for (const [worker, status] of statuses.entries()) {
     const owned = map.owner.filter((owner) => owner === worker).length;
     if (status === undefined) {
-      missing.push(`worker ${worker} does not answer (${owned} partitions)`);
+      if (owned > 0) missing.push(`worker ${worker} does not answer (${owned} partitions)`);
       continue;
     }
     if (status.databaseProblem !== undefined) missing.push(`worker ${worker} cannot reach the database`);
@@ -49,15 +57,46 @@ export async function ready({ access, backends }: FrontContext): Promise<Respons
 }
 
 export async function partitionTable({ backends }: FrontContext): Promise<Response> {
+  const partitions = await partitionsOf({ backends });
+  return ok(JSON.stringify({ mapVersion: backends.map.version, partitions }));
+}
+
+async function partitionsOf({ backends }: Pick<FrontContext, 'backends'>) {
   const statuses = await backends.statuses(STATUS_WAIT_MS);
   const byWorker = statuses.map(
     (status) => new Map<number, PartitionStatus>(status?.partitions.map((one) => [one.partition, one])),
   );
-  const partitions = backends.map.owner.map((worker, partition) => ({
+  return backends.map.owner.map((worker, partition) => ({
     partition,
     worker,
     state: 'unknown',
-    ...byWorker[worker].get(partition),
+    ...byWorker[worker]?.get(partition),
   }));
-  return ok(JSON.stringify({ mapVersion: backends.map.version, partitions }));
+}
+
+/** Waits until the partition is served where it is to be. */
+export async function movePartition(
+  context: FrontContext,
+  request: Request,
+  { partition: given }: { partition: string },
+): Promise<Response> {
+  const body = await context.bodies.read(request, moveBody);
+  if (body instanceof Response) return body;
+  const partition = /^\d{1,5}$/.test(given) ? Number(given) : Number.NaN;
+  const { owner } = context.backends.map;
+  if (!(partition < owner.length)) {
+    return problem('unknown-partition', { detail: `There are partitions 0 to ${owner.length - 1}.` });
+  }
+  const outcome = await context.move(partition, body.worker);
+  if (outcome === undefined)
+    return problem('outcome-unknown', { detail: 'The move takes long. It goes on.' });
+  if (outcome.kind === 'refused' && outcome.why === 'unknown-worker') {
+    return invalid([{ pointer: '/worker', code: outcome.why, detail: `is not known; ${outcome.reason}` }]);
+  }
+  if (outcome.kind === 'refused') {
+    return problem('move-refused', { detail: `The partition was not moved: ${outcome.reason}.` });
+  }
+  const moved = outcome.kind === 'moved';
+  const partitions = await partitionsOf(context);
+  return ok(JSON.stringify({ mapVersion: outcome.mapVersion, moved, ...partitions[partition] }));
 }

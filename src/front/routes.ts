@@ -1,6 +1,7 @@
 /** Path → handler, with what OpenAPI says of it. Handlers read bodies themselves: see body.ts. */
 import { Elysia } from 'elysia';
 import { calls } from './calls.ts';
+import { adminCalls } from './calls-admin.ts';
 import { bulkCalls } from './calls-bulk.ts';
 import { confirmReservation } from './confirm.ts';
 import type { FrontContext } from './context.ts';
@@ -10,7 +11,7 @@ import { importStock } from './import.ts';
 import { readLedger } from './ledger.ts';
 import { metricsPage } from './metrics-page.ts';
 import { Observer } from './observe.ts';
-import { live, partitionTable, ready } from './operations.ts';
+import { live, movePartition, partitionTable, ready } from './operations.ts';
 import { reserveBatch } from './reservation-batch.ts';
 import { cancelReservation, createReservation, extendReservation, getReservation } from './reservations.ts';
 import { adjustLevel, getStock, putLevel, queryStock } from './stock.ts';
@@ -35,5 +36,6 @@ export function routes(context: FrontContext) {
     .get('/livez', call(live), { detail: calls.live })
     .get('/readyz', call(ready), { detail: calls.ready })
     .get('/metrics', call(metricsPage), { detail: calls.metrics })
-    .get('/admin/partitions', call(partitionTable), { detail: calls.partitions });
+    .get('/admin/partitions', call(partitionTable), { detail: adminCalls.partitions })
+    .post('/admin/partitions/:partition/move', call(movePartition), { detail: adminCalls.movePartition });
 }

@@ -12,6 +12,7 @@ import {
   IDEMPOTENCY_KEY_BYTES_MAX,
   KEY_BYTES_MAX,
   LINES_MAX,
+  PARTITIONS_MAX,
   QUANTITY_MAX,
   REASON_BYTES_MAX,
   REFERENCE_BYTES_MAX,
@@ -19,6 +20,7 @@ import {
   RESERVATIONS_PER_PAGE_MAX,
   SKUS_PER_QUERY_MAX,
   SOURCING_LOCATIONS_MAX,
+  WORKERS_MAX,
 } from '../limits.ts';
 import { MODES, type Mode, STATUSES, STRATEGIES } from '../reservations/types.ts';
 import { ANSWERS } from './answer-schemas.ts';
@@ -169,6 +171,20 @@ const Batch = Type.Array(ref('BatchReservation'), {
   description: 'Each on its own: what becomes of one does not depend on the others.',
 });
 
+export const PartitionNumber = Type.Integer({
+  minimum: 0,
+  maximum: PARTITIONS_MAX - 1,
+  description: 'Which partition, as GET /admin/partitions lists them.',
+});
+
+export const Move = strict({
+  worker: Type.Integer({
+    minimum: 0,
+    maximum: WORKERS_MAX - 1,
+    description: 'Where the partition is to be.',
+  }),
+});
+
 /** The body of a call that has nothing to say: none, or an empty object. */
 export const Nothing = strict({});
 
@@ -212,6 +228,7 @@ export const SCHEMAS = {
   Extend,
   BatchReservation,
   Batch,
+  Move,
   Nothing,
   ...ANSWERS,
 };

@@ -14,6 +14,19 @@ export interface Events {
   'child.died': { child: string; pid?: number; reason: string; restartInMs: number };
   /** It is back. */
   'child.ready': { child: string; pid?: number };
+  /** It says nothing and is ended by force; it is started again. */
+  'child.silent': { child: string; pid?: number };
+  /** A worker stays down; others have its partitions from now on. */
+  'worker.taken-over': { worker: number; partitions: number; by: number[] };
+  /** They are served by these workers. */
+  'partitions.moved': { partitions: number[]; to: number[]; mapVersion: number };
+  /** A rolling restart; what was restarted before it failed is. */
+  'restart.begins': object;
+  'restart.done': object;
+  'restart.failed': { reason: string };
+  /** Another server could start on the database, or has; this one goes on. */
+  'database.unguarded': { reason: string };
+  'database.guarded': object;
   'child.drain-failed': { child: string; pid?: number; reason: string };
   /** What did not stop in time was ended by force. */
   'stop.killed': { reason: string };
@@ -33,6 +46,8 @@ export interface Events {
   'worker.serving': { worker: number; partitions: number; loadedInMs: number };
   /** Another owner has taken its partitions; it ends. */
   'worker.fenced': { detail: string };
+  /** The database did not let it take partitions that it was told to take; it is tried until it does. */
+  'partitions.not-taken': { partitions: number[]; reason: string };
   /** Something that cannot be: it ends before it does harm. */
   'invariant.broken': { detail: string };
   /** Rows contradict each other. */

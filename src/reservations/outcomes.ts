@@ -223,6 +223,19 @@ export const PROBLEMS = [
       'The process that answers has just been started and could not yet read the API keys from the database, so it lets nobody in. The request had no effect; send it again after Retry-After.',
     retryAfter: 1,
   },
+  {
+    code: 'unknown-partition',
+    status: 404,
+    title: 'Unknown partition',
+    explanation: 'Partitions are numbered from 0, and there are as many as the database was created with.',
+  },
+  {
+    code: 'move-refused',
+    status: 409,
+    title: 'The partition cannot be moved now',
+    explanation:
+      'One of the two workers is not serving, or too many moves wait for their turn. Nothing was changed, unless a worker ended in the middle of the move: `detail` says what is in the way, and GET /admin/partitions where the partition is.',
+  },
 ] as const satisfies readonly Problem[];
 
 export type ProblemCode = (typeof PROBLEMS)[number]['code'];

@@ -70,6 +70,8 @@ export interface BatchRows {
     /** Bytes in hexadecimal. */
     answer: string[];
   };
+  /** Partitions that their owner gives up: nothing of them is in any commit after this one. */
+  releases: number[];
 }
 
 export interface LevelColumns {
@@ -239,9 +241,18 @@ const keys: Part = {
         at = excluded.at`,
 };
 
+/** Afterwards nobody owns them: see take-partitions.ts. */
+const releases: Part = {
+  columns: [['partition', 'smallint']],
+  values: (rows) => [rows.releases],
+  write: 'update partition p set epoch = 0',
+};
+
 /** What an update adds to `from u`: which row is meant. */
 const MATCHES = new Map<Part, string>([
   [levels, 's.partition = u.partition and s.level = u.level'],
+  // Alone in a commit it would leave the third parameter without a use, and so without a type.
+  [releases, 'p.partition = u.partition and p.epoch = $1::bigint and $3::float8 is not null'],
   [changes, 'r.partition = u.partition and r.status = u.was and r.id = u.id'],
 ]);
 
@@ -253,6 +264,7 @@ const PARTS: readonly (readonly [Part, (rows: BatchRows) => boolean])[] = [
   [ledger, (rows) => rows.ledger.seq.length > 0 && !isNoted(rows)],
   [notedLedger, isNoted],
   [keys, (rows) => rows.keys.key.length > 0],
+  [releases, (rows) => rows.releases.length > 0],
 ];
 
 function isNoted({ ledger: { reason } }: BatchRows): boolean {

@@ -1,7 +1,7 @@
 /** The database as a worker reads it, and takes partitions of it: off the commit lanes, so that no commit waits. */
 import { READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../limits.ts';
 import type { DatabaseSpec } from '../process.ts';
-import { Connections, failureText, openDatabase, type Sql } from './database.ts';
+import { Connections, failureKind, failureText, openDatabase, type Sql } from './database.ts';
 import { findAnswer } from './find-answer.ts';
 import { findReservation } from './find-reservation.ts';
 import { isHeld } from './is-held.ts';
@@ -28,6 +28,7 @@ export function openReadStore(spec: DatabaseSpec, name: string) {
     findAnswer: on(findAnswer, REQUEST_DEADLINE_MS),
     isHeld: on(isHeld, REQUEST_DEADLINE_MS),
     readCommitSeq: on(readCommitSeq),
+    failureKind,
     failureText,
     close: () => connections.close(),
   };

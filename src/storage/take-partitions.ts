@@ -1,23 +1,52 @@
 /**
- * Becoming the owner of partitions: afterwards no commit of an earlier owner of any of them can succeed.
+ * Becoming the owner of partitions: afterwards no commit of an earlier owner of any of them can succeed (invariant I4).
+ *
+ * An owner is a row, `owner(epoch, commit_seq)`, which each of its commits compares and advances; a partition names its owner's
+ * epoch, or 0 where nobody owns it. There are two ways to another owner:
+ *
+ * - Politely: the owner gives the partition up by a commit of its own, the last one that has anything of it
+ *   (`releases` in commit-batch.ts), and goes on with its others. Being a commit, it happens once, in its place behind those
+ *   before it, and only while the owner is one: a copy of it that arrives late finds its `commit_seq` used.
+ * - By force: whoever takes a partition that has an owner deletes that owner's row. This waits for a commit that is under way, and
+ *   those that follow find no row; so the former owner loses all that it had, and ends when it learns of it.
+ *
+ * Taking is the same for both: it fences whoever is still named, if anyone is. The new owner is a new row, or, for one that
+ * lives, its own, which must still be there: one that was fenced joins nothing. Whatever dies in between leaves
+ * a partition with one owner or none:
+ *
+ * - The giver dies before its last commit landed: it is still named, and whoever takes fences its row. After it: nobody is.
+ * - The taker dies before the transaction ends: as if it had not begun. After it: it is named, and fenced by the next.
+ * - Both take at once, because whoever tells them has lost track: they queue for the partition's row, the later one
+ *   fences the earlier one, which ends.
  */
-import type { Sql } from './database.ts';
+import { Fenced, type Sql } from './database.ts';
 
-/** @returns the epoch of the new owner, which has made no commit yet */
-export async function takePartitions(sql: Sql, partitions: number[]): Promise<number> {
+/**
+ * @param joining the epoch of a living owner, which gets the partitions in addition to what it has
+ * @returns the epoch of the owner: one that has made no commit yet, unless it is `joining`
+ * @throws Fenced where the owner that they were for lives no more
+ */
+export async function takePartitions(sql: Sql, partitions: number[], joining?: number): Promise<number> {
   return await sql.begin(async (transaction) => {
     const listed = arrayLiteral(partitions);
     const before = await transaction<{ epoch: number }[]>`
       select epoch from holdfast.partition where partition = any(${listed}::smallint[])
        order by partition for update`;
-    const owners = arrayLiteral([...new Set(before.map(({ epoch }) => epoch))]);
+    const owners = new Set(before.map(({ epoch }) => epoch));
+    owners.delete(joining ?? 0);
     // Waits for a commit that is under way; those that follow it find no row.
-    await transaction`delete from holdfast.owner where epoch = any(${owners}::bigint[])`;
-    const [{ epoch }] = await transaction<{ epoch: number }[]>`
-      insert into holdfast.owner (epoch) values (nextval('holdfast.epoch')) returning epoch`;
+    await transaction`delete from holdfast.owner where epoch = any(${arrayLiteral([...owners])}::bigint[])`;
+    // Its own commits go on meanwhile: this lock keeps the row from being deleted, not from being changed.
+    const [owner] =
+      joining === undefined
+        ? await transaction<{ epoch: number }[]>`
+            insert into holdfast.owner (epoch) values (nextval('holdfast.epoch')) returning epoch`
+        : await transaction<{ epoch: number }[]>`
+            select epoch from holdfast.owner where epoch = ${joining} for key share`;
+    if (owner === undefined) throw new Fenced();
     await transaction`
-      update holdfast.partition set epoch = ${epoch} where partition = any(${listed}::smallint[])`;
-    return epoch;
+      update holdfast.partition set epoch = ${owner.epoch} where partition = any(${listed}::smallint[])`;
+    return owner.epoch;
   });
 }
 

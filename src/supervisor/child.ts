@@ -11,16 +11,15 @@ import { exportTraces } from '../observability/export-traces.ts';
 import { identify, log, showUpTo } from '../observability/log.ts';
 import { reportMetrics } from '../observability/metrics.ts';
 import { watchProcess } from '../observability/process-metrics.ts';
-import type { FromChild, ProcessMetrics, Running, ToChild } from '../process.ts';
-import { Asking } from './gathering.ts';
+import type { FromChild, Running, Superior, ToChild } from '../process.ts';
+import { Channel } from './superior.ts';
 
 /** How long a child whose supervisor is gone may take to finish what it has. */
 const ABANDONED_DRAIN_MS = 1000;
 const DEFECTS = [TypeError, ReferenceError, RangeError, SyntaxError];
 
-/** @param start gets a way to ask the supervisor for the metrics of every process */
 export async function runChild<Spec>(
-  start: (spec: Spec, gather: () => Promise<ProcessMetrics[]>) => Promise<Running>,
+  start: (spec: Spec, superior: Superior) => Promise<Running>,
 ): Promise<void> {
   const name = process.argv.slice(2, 4).join(' ');
   introduce(name);
@@ -33,7 +32,8 @@ export async function runChild<Spec>(
     await sendTraces();
     process.exit(0);
   };
-  const asking = new Asking(name, () => say({ type: 'gather' }));
+  const channel = new Channel(name);
+  const { say } = channel;
   let draining = false;
   process.on('message', (message: ToChild) => {
     switch (message.type) {
@@ -43,8 +43,10 @@ export async function runChild<Spec>(
         return void end();
       case 'report':
         return say({ type: 'metrics', families: reportMetrics() });
-      case 'gathered':
-        return asking.answered(message.processes);
+      case 'ping':
+        return say({ type: 'pong' });
+      default:
+        if (!channel.answered(message)) void started.promise.then((running) => running.hear(message));
     }
   });
   process.on('disconnect', () => {
@@ -54,7 +56,7 @@ export async function runChild<Spec>(
   });
   try {
     sendTraces = await exportTraces(name, process.env);
-    started.resolve(await start(readSpec(), asking.gather));
+    started.resolve(await start(readSpec(), channel));
     say({ type: 'ready' });
   } catch (error) {
     await sayFatal(error);
@@ -87,10 +89,6 @@ function readSpec<Spec>(): Spec {
   const text = process.env.HOLDFAST_SPEC;
   if (text === undefined) throw new Error(`${process.argv[2]} is started by the supervisor, not by hand`);
   return JSON.parse(text);
-}
-
-function say(message: FromChild): void {
-  process.send?.(message);
 }
 
 async function sayFatal(error: unknown): Promise<never> {

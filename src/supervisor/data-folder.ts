@@ -30,11 +30,12 @@ import { StartRefused } from './refusal.ts';
 
 /** Bytes of a socket's path on macOS, the stricter one, without the closing zero. */
 const SOCKET_PATH_BYTES_MAX = 103;
-const LONGEST_SOCKET_NAME = '.s.PGSQL.5432';
+const LONGEST_SOCKET_NAME = 'worker-64.sock';
 
 export interface Processes {
   supervisor: number;
   postgres?: number;
+  guard?: number;
   workers: (number | undefined)[];
   fronts: (number | undefined)[];
 }

@@ -34,7 +34,9 @@ function fromPs(pid: number): string {
 
 /** @param dataFolder the real path that the children carry in their command line */
 export async function endLeftovers(left: Processes | undefined, dataFolder: string): Promise<void> {
-  const pids = [...(left?.workers ?? []), ...(left?.fronts ?? [])].filter((pid) => typeof pid === 'number');
+  const pids = [...(left?.workers ?? []), ...(left?.fronts ?? []), left?.guard].filter(
+    (pid) => typeof pid === 'number',
+  );
   const remaining = (): number[] =>
     pids.filter(
       (pid) => commandLine(pid)?.includes(`main.ts`) && commandLine(pid)?.endsWith(` ${dataFolder}`),

@@ -15,17 +15,22 @@ import { systemClock } from '../clock.ts';
 import { databasePlace, isLoopback, readSettings, type Settings, WrongSetting } from '../config.ts';
 import { identify, log, showUpTo } from '../observability/log.ts';
 import { watchProcess } from '../observability/process-metrics.ts';
-import type { DatabaseSpec, FrontSpec, Retention, TlsFiles, WorkerSpec } from '../process.ts';
+import type { DatabaseSpec, FrontSpec, GuardSpec, Retention, TlsFiles, WorkerSpec } from '../process.ts';
 import { evenMap } from '../routing/partition-map.ts';
+import { Control } from './control.ts';
 import { DataFolder } from './data-folder.ts';
 import { EmbeddedPostgres } from './embedded-postgres.ts';
 import { Gathering } from './gathering.ts';
 import { KeptProcess, spawnChild } from './kept-process.ts';
 import { whenLauncherEnds } from './launcher.ts';
 import { endLeftovers } from './leftovers.ts';
+import { Placement } from './placement.ts';
 import { requireFreePort } from './port.ts';
 import { StartRefused } from './refusal.ts';
+import { type Kept, Replacing, type Successor } from './replacing.ts';
+import { ROLLING } from './rolling.ts';
 import { requireTlsFiles } from './tls-files.ts';
+import { Watchdog } from './watchdog.ts';
 
 export const DRAIN_MS = 15_000;
 /** `bun run` passes on the signals that a terminal has already sent to everyone: within this, it is the same one. */
@@ -51,10 +56,13 @@ class Supervisor {
   private readonly stopping = new AbortController();
   private folder: DataFolder | undefined;
   private postgres: EmbeddedPostgres | undefined;
-  private workers: KeptProcess[] = [];
-  private fronts: KeptProcess[] = [];
+  private readonly kept: Kept = { workers: [], fronts: [], standby: [] };
+  private placement: Placement | undefined;
+  private control: Control | undefined;
+  /** With DATABASE_URL: keeps other servers away from the database. */
+  private guard: KeptProcess | undefined;
   private readonly gathering = new Gathering(
-    () => [...this.workers, ...this.fronts],
+    () => [...this.kept.workers, ...this.kept.fronts],
     () => this.postgres,
   );
   private code = 0;
@@ -104,24 +112,33 @@ class Supervisor {
     signal.throwIfAborted();
 
     const { database, run } = await this.startDatabase(folder);
-    await this.migrate(folder, database);
+    await this.prepare(folder, database);
 
     const sockets = Array.from({ length: workers }, (_, worker) => join(run, `worker-${worker}.sock`));
     for (const socket of sockets) rmSync(socket, { force: true });
-    const map = evenMap(1, partitions, sockets);
+    const placement = new Placement(
+      evenMap(1, partitions, sockets),
+      () => this.kept.workers,
+      (map) => {
+        for (const child of this.children) child.tell({ type: 'map', map });
+      },
+    );
+    this.placement = placement;
+    const watchdog = new Watchdog(() => this.kept.workers, placement);
     const retention = retentionOf(this.settings);
-    this.workers = sockets.map((_, worker) =>
-      this.keep({ role: 'worker', worker, database, map, retention }, worker),
+    const { map } = placement;
+    const newWorker = (worker: number): KeptProcess =>
+      this.keep({ role: 'worker', worker, database, map, retention }, worker);
+    this.kept.workers = sockets.map((_, worker) => newWorker(worker));
+    this.kept.fronts = Array.from({ length: fronts }, (_, front) => this.keep(this.frontSpec(front), front));
+    await this.unlessStopped(
+      Promise.all([...this.kept.workers, ...this.kept.fronts].map((child) => child.start())),
     );
-    this.fronts = Array.from({ length: fronts }, (_, front) =>
-      this.keep(
-        { role: 'front', front, host, port: port + front, map, fronts, mayBeOpen: isLoopback(host), tls },
-        front,
-      ),
-    );
-    await this.unlessStopped(Promise.all([...this.workers, ...this.fronts].map((child) => child.start())));
     console.log(this.banner(folder, run));
     await this.everythingServes();
+    watchdog.watch();
+    this.stopping.signal.addEventListener('abort', () => watchdog.stop());
+    this.control = this.openControl(run, placement, newWorker);
     console.log(`\nready in ${(performance.now() / 1000).toFixed(1)} s; Ctrl-C drains and stops`);
   }
 
@@ -134,11 +151,19 @@ class Supervisor {
   }
 
   /** In a process of its own, because only storage may know Postgres. */
-  private async migrate(folder: DataFolder, database: DatabaseSpec): Promise<void> {
+  private async prepare(folder: DataFolder, database: DatabaseSpec): Promise<void> {
     this.stopping.signal.throwIfAborted();
-    const ended = Promise.withResolvers<void>();
     const { host, partitions } = this.settings;
     const spec = { database, partitions, exposedAt: isLoopback(host) ? undefined : host };
+    if (database.url !== undefined) {
+      const guard: GuardSpec = { role: 'guard', ...spec };
+      this.guard = this.keep(guard, 0);
+      await this.unlessStopped(this.guard.start());
+      // A server that runs goes on without keys, letting nobody in; so does its guard, when it has to come back.
+      guard.exposedAt = undefined;
+      return;
+    }
+    const ended = Promise.withResolvers<void>();
     const child = spawnChild(
       { role: 'migrate', index: 0, spec, dataFolder: folder.path },
       () => {},
@@ -148,9 +173,52 @@ class Supervisor {
     await this.unlessStopped(ended.promise);
   }
 
-  private keep(spec: WorkerSpec | FrontSpec, index: number): KeptProcess {
+  private frontSpec(front: number, standby = false): FrontSpec {
+    const { host, port, fronts } = this.settings;
+    const { map } = this.placement!;
+    const mayBeOpen = isLoopback(host);
+    return { role: 'front', front, host, port: port + front, map, standby, fronts, mayBeOpen, tls: this.tls };
+  }
+
+  private openControl(
+    run: string,
+    placement: Placement,
+    newWorker: (worker: number) => KeptProcess,
+  ): Control {
+    const replacing = new Replacing(placement, this.kept, {
+      spare: this.settings.workers,
+      socketOf: (worker) => join(run, `worker-${worker}.sock`),
+      newWorker,
+      newFront: (front) => this.frontOnStandby(front),
+    });
+    return Control.open(run, { [ROLLING]: (say) => replacing.restartRolling(say) });
+  }
+
+  private frontOnStandby(front: number): Successor {
+    const spec = this.frontSpec(front, true);
+    return {
+      child: this.keep(spec, front),
+      // Should it die from now on, the next one need not wait to be told.
+      listensAtStart() {
+        spec.standby = false;
+      },
+    };
+  }
+
+  private get children(): KeptProcess[] {
+    const { workers, fronts, standby } = this.kept;
+    return [...workers, ...fronts, ...standby];
+  }
+
+  /** Whenever it is started, it gets the map of then. */
+  private keep(spec: WorkerSpec | FrontSpec | GuardSpec, index: number): KeptProcess {
+    if ('map' in spec)
+      Object.defineProperty(spec, 'map', { enumerable: true, get: () => this.placement!.map });
     const command = { role: spec.role, index, spec, dataFolder: this.folder!.path };
-    return new KeptProcess(command, () => this.writeProcesses(), this.gathering.gather);
+    return new KeptProcess(command, () => this.writeProcesses(), {
+      gather: this.gathering.gather,
+      move: (partition, worker) => this.placement!.move(partition, worker),
+    });
   }
 
   /** Ready means what it says: every partition is loaded and every front reaches every worker. */
@@ -172,9 +240,11 @@ class Supervisor {
   private async stop(): Promise<void> {
     if (this.folder === undefined) return;
     if (this.code === 0) console.log('\nstopping: requests in flight are finished first');
+    this.control?.close();
     const cancel = systemClock.after(DRAIN_MS, () => this.kill('the drain takes too long'));
-    await Promise.all(this.fronts.map((front) => front.drain()));
-    await Promise.all(this.workers.map((worker) => worker.drain()));
+    await Promise.all([...this.kept.fronts, ...this.kept.standby].map((front) => front.drain()));
+    await Promise.all(this.kept.workers.map((worker) => worker.drain()));
+    await this.guard?.drain();
     cancel();
     // It has a bound of its own: a checkpoint on a slow disk is worth more time than a hung child.
     await this.postgres?.stop();
@@ -185,7 +255,8 @@ class Supervisor {
   private kill(reason: string): void {
     log.warn('stop.killed', { reason });
     this.code = 1;
-    for (const child of [...this.fronts, ...this.workers]) child.kill();
+    for (const child of this.children) child.kill();
+    this.guard?.kill();
     this.postgres?.kill();
   }
 
@@ -220,8 +291,9 @@ class Supervisor {
       this.folder?.writeProcesses({
         supervisor: process.pid,
         postgres: this.postgres?.pid,
-        workers: this.workers.map(({ pid }) => pid),
-        fronts: this.fronts.map(({ pid }) => pid),
+        guard: this.guard?.pid,
+        workers: this.kept.workers.map(({ pid }) => pid),
+        fronts: [...this.kept.fronts, ...this.kept.standby].map(({ pid }) => pid),
       });
     } catch (error) {
       // A full disk must not end what still serves.
@@ -237,7 +309,7 @@ class Supervisor {
 
   private banner(folder: DataFolder, run: string): string {
     const { databaseUrl, fronts, workers, partitions } = this.settings;
-    const origins = this.fronts.map((_, front) => this.origin(front));
+    const origins = this.kept.fronts.map((_, front) => this.origin(front));
     const database =
       databaseUrl === undefined
         ? `embedded Postgres; psql -h ${run} -U holdfast postgres`

@@ -147,7 +147,13 @@ export interface Wire {
     path: string,
     onRequest: (request: Request, answer: Answer) => void,
     onMalformed: (reason: string) => void,
-  ): { stop(): void };
+  ): Listener;
+}
+
+export interface Listener {
+  /** Requests that have come and are not answered. */
+  readonly unanswered: number;
+  stop(closeConnections?: boolean): void;
 }
 
 export function wireOver(sockets: Sockets, clock: Clock): Wire {
@@ -155,7 +161,8 @@ export function wireOver(sockets: Sockets, clock: Clock): Wire {
     connect: (path) => new SocketLink(path, sockets, clock),
     listen(path, onRequest, onMalformed) {
       const reader = new Reader();
-      return sockets.listen<{ decoder: FrameDecoder; outbox: Outbox }>(path, {
+      let unanswered = 0;
+      const server = sockets.listen<{ decoder: FrameDecoder; outbox: Outbox }>(path, {
         open(socket) {
           socket.data = { decoder: new FrameDecoder(), outbox: new Outbox(socket, clock.soon) };
         },
@@ -165,7 +172,11 @@ export function wireOver(sockets: Sockets, clock: Clock): Wire {
             const request = decodeTraced(reader.open(bytes, start, end));
             reader.close();
             if (outbox.full) return outbox.put(id, (writer) => encodeReply(writer, OVERLOADED));
-            onRequest(request, (reply) => outbox.put(id, (writer) => encodeReply(writer, reply)));
+            unanswered++;
+            onRequest(request, (reply) => {
+              unanswered--;
+              outbox.put(id, (writer) => encodeReply(writer, reply));
+            });
           };
           guard(socket, () => decoder.push(chunk, onFrame), onMalformed);
         },
@@ -174,6 +185,12 @@ export function wireOver(sockets: Sockets, clock: Clock): Wire {
         },
         error: failed,
       });
+      return {
+        get unanswered() {
+          return unanswered;
+        },
+        stop: (closeConnections) => server.stop(closeConnections),
+      };
     },
   };
 }

@@ -322,7 +322,7 @@ export type Reply =
 
 export interface PartitionStatus {
   partition: number;
-  state: 'loading' | 'serving';
+  state: 'loading' | 'serving' | 'leaving';
   epoch: number;
   levels: number;
   held: number;

@@ -24,7 +24,7 @@ export interface SocketHandlers<Data> {
 export interface Sockets {
   /** Rejects when nobody listens at `path`. */
   connect<Data>(path: string, handlers: SocketHandlers<Data>): Promise<unknown>;
-  listen<Data>(path: string, handlers: SocketHandlers<Data>): { stop(): void };
+  listen<Data>(path: string, handlers: SocketHandlers<Data>): { stop(closeConnections?: boolean): void };
 }
 
 export const unixSockets: Sockets = {

@@ -1,10 +1,17 @@
 /**
  * An actor: a partition behind a bounded mailbox. Commands wait here until its lane has room for a
  * batch, and are then decided one after the other.
+ *
+ *   loading ──serve()──▶ serving ──leave()──▶ leaving ──nothing waits──▶ left
+ *
+ * An actor that is leaving takes no more from callers, decides what it has, and gives its partition up in the batch that
+ * has the last of it. Once it has left it writes nothing any more: what the partition still asks of itself is refused,
+ * and whoever waits for it asks again, the next owner.
  */
 import { elapsedMs } from '../clock.ts';
 import { MAILBOX_COMMANDS_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
+import type { Reply } from '../wire/messages.ts';
 import type { Batch } from './batch.ts';
 import type { CallerCommand, Partition } from './partition.ts';
 import type { OwnCommand } from './state.ts';
@@ -26,6 +33,7 @@ interface Letter {
 }
 
 const noAnswer: Answer = () => {};
+const UNAVAILABLE: Reply = { kind: 'problem', code: 'partition-unavailable' };
 /** Letters already read that a mailbox keeps before it makes room. */
 const READ_LETTERS_MAX = 1024;
 
@@ -44,31 +52,48 @@ export class Actor {
   private enlisted = false;
   /** Commands decided so far, and what came due. */
   decided = 0;
+  private hasLeft: () => void = () => {};
 
   constructor(
     readonly partition: Partition,
     private readonly lane: Turns,
+    public state: 'loading' | 'serving' | 'leaving' | 'left' = 'serving',
   ) {}
 
   get mailboxDepth(): number {
     return this.mailbox.length - this.read;
   }
 
+  serve(): void {
+    this.state = 'serving';
+  }
+
+  /** Resolves when the partition is given up and everything that was decided about it is durable. */
+  leave(): Promise<void> {
+    this.state = 'leaving';
+    return new Promise((resolve) => {
+      this.hasLeft = resolve;
+      this.call();
+    });
+  }
+
   /** Queues a command, or refuses it before it has had an effect. */
   receive(command: CallerCommand, answer: Answer): void {
+    if (this.state !== 'serving') return answer(UNAVAILABLE);
     if (this.mailboxDepth >= MAILBOX_COMMANDS_MAX) return answer({ kind: 'problem', code: 'overloaded' });
     this.post(command, answer);
   }
 
   /** Queues a command of the partition's own: bounded by what it has open, so never refused. */
   post(command: CallerCommand | OwnCommand, answer: Answer = noAnswer): void {
+    if (this.state === 'left') return 'answer' in command ? command.answer(UNAVAILABLE) : undefined;
     this.mailbox.push({ command, answer, arrivedAt: elapsedMs() });
     this.call();
   }
 
   /** Called as time passes: what has come due is decided in the next batches. */
   wake(now: number): void {
-    if (this.due || !this.partition.isDue(now)) return;
+    if (this.state !== 'serving' || this.due || !this.partition.isDue(now)) return;
     this.due = true;
     this.lane.enlistDue(this);
   }
@@ -81,6 +106,8 @@ export class Actor {
 
   /** Decides up to `most` of what has come due; where more is, the lane hears of it again. @returns how many */
   visitDue(batch: Batch, now: number, most: number): number {
+    // What is due where it has left is the next owner's.
+    if (this.state === 'left') return 0;
     let count = 0;
     while (count < most && this.partition.decideDue(batch, now)) count++;
     this.due = count === most;
@@ -112,6 +139,13 @@ export class Actor {
     this.enlisted = false;
     if (this.mailboxDepth > 0) this.call();
     this.decided += count;
+    if (this.mailboxDepth === 0 && this.state === 'leaving') this.giveUp(batch);
     return count;
+  }
+
+  private giveUp(batch: Batch): void {
+    this.state = 'left';
+    batch.release(this.partition.partition);
+    batch.whenDurable(this.hasLeft);
   }
 }

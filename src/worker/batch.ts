@@ -174,6 +174,12 @@ export class Batch {
     keys.answer.push(answer);
   }
 
+  /** The last that is written of a partition by this owner. */
+  release(partition: number): void {
+    this.changed = true;
+    this.rows.releases.push(partition);
+  }
+
   /** A command that is part of a trace is decided in this batch. */
   follow(trace: TraceContext): void {
     this.traces ??= new BatchTraces();
@@ -250,5 +256,6 @@ function emptyRows(at: number): BatchRows {
       reference: [],
     },
     keys: { partition: [], key: [], keyPartition: [], fingerprint: [], answer: [] },
+    releases: [],
   };
 }

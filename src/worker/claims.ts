@@ -4,14 +4,19 @@
  *
  * A front claims the key, does what was asked, and releases it. Whoever claims meanwhile waits, and then finds where it
  * was decided what the first one was answered. A claim is memory only: after a crash the keys are those that have
- * been decided, and where they were decided they are decided once, claimed or not.
+ * been decided, and where they were decided they are decided once, claimed or not. A partition that moves takes its
+ * claims along.
  */
 import { CLAIM_MS, KEYS_PER_PARTITION_MAX } from '../limits.ts';
+import type { ClaimUnderWay } from '../process.ts';
 import type { Answer } from '../wire/link.ts';
-import type { ClaimRequest, ReleaseRequest } from '../wire/messages.ts';
+import type { ClaimRequest, ReleaseRequest, Reply } from '../wire/messages.ts';
 import { Keys } from './keys.ts';
 
+const UNAVAILABLE: Reply = { kind: 'problem', code: 'partition-unavailable' };
+
 interface Waiting {
+  fingerprint: string;
   /** When the front that has the key must have released it, in milliseconds. */
   deadline: number;
   /** The key has not been used before. */
@@ -37,7 +42,7 @@ export class Claims {
       this.keys.add(hash, fingerprint, now);
     }
     const fresh = known === 'none' || before?.fresh === true;
-    this.underWay.set(hash, { deadline: now + CLAIM_MS, fresh, next: before?.next ?? [] });
+    this.underWay.set(hash, { fingerprint, deadline: now + CLAIM_MS, fresh, next: before?.next ?? [] });
     answer({ kind: 'claimed', known: known === 'same' });
   }
 
@@ -48,6 +53,23 @@ export class Claims {
     if (used) this.keys.add(hash, fingerprint, now);
     else if (claim?.fresh) this.keys.remove(hash);
     for (const { request, answer } of claim?.next ?? []) this.claim(request, now, answer);
+  }
+
+  /** For the next owner. Whoever waits for a key claims it there. */
+  handOver(partition: number): ClaimUnderWay[] {
+    const claims: ClaimUnderWay[] = [];
+    for (const [hash, { fingerprint, deadline, fresh, next }] of this.underWay) {
+      claims.push({ partition, hash, fingerprint, deadline, fresh });
+      for (const { answer } of next) answer(UNAVAILABLE);
+    }
+    this.underWay.clear();
+    return claims;
+  }
+
+  /** From the owner before, beside the keys that have been decided. */
+  takeOver({ hash, fingerprint, deadline, fresh }: ClaimUnderWay, now: number): void {
+    this.keys.add(hash, fingerprint, now);
+    this.underWay.set(hash, { fingerprint, deadline, fresh, next: [] });
   }
 
   /** Looks at up to `most` keys for those used before `before`, and lets those go on that wait for a front that is gone. */

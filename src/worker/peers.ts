@@ -10,24 +10,29 @@ import type { Answer, Link } from '../wire/link.ts';
 import type { Reply, Request } from '../wire/messages.ts';
 import type { Decision } from './state.ts';
 
-const RETRY_MS = 500;
+const RETRY_MS_MIN = 10;
+const RETRY_MS_MAX = 500;
 
 export class Peers {
-  private readonly links: (Link | undefined)[];
+  private links: (Link | undefined)[] = [];
   /** Who is being told of what, under `partition id`, so that whoever asks again waits for the same. */
   private readonly telling = new Map<string, Promise<GrantedLine[]>>();
   private closed = false;
 
   constructor(
-    private readonly map: PartitionMap,
+    private map: PartitionMap,
     private readonly self: number,
     private readonly clock: Clock,
     private readonly connectTo: (path: string) => Link,
     private readonly here: (request: Request, answer: Answer) => void,
     /** Whether the database has a partition's part of a reservation as held. */
     private readonly isHeld: (partition: number, id: string) => Promise<boolean>,
-  ) {
-    this.links = map.sockets.map(() => undefined);
+  ) {}
+
+  /** From now on, whom to ask is what this map says. */
+  adopt(map: PartitionMap): void {
+    this.map = map;
+    for (const link of this.links.splice(map.sockets.length)) link?.close();
   }
 
   /** Rejects with LinkBroken, like a link. */
@@ -62,7 +67,7 @@ export class Peers {
   }
 
   private async settleOne(partition: number, id: string, decision: Decision): Promise<GrantedLine[]> {
-    while (!this.closed) {
+    for (let retryMs = RETRY_MS_MIN; !this.closed; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
       const reply = await this.ask({
         kind: 'settle',
         partition,
@@ -73,7 +78,7 @@ export class Peers {
       }).catch(() => undefined);
       if (reply?.kind === 'settled' && (reply.lines.length > 0 || !(await this.isOpen(partition, id))))
         return reply.lines;
-      await new Promise<void>((resolve) => this.clock.after(RETRY_MS, resolve));
+      await new Promise<void>((resolve) => this.clock.after(retryMs, resolve));
     }
     return [];
   }

@@ -32,7 +32,8 @@ export class Pruner {
 
   constructor(
     private readonly connection: Connections,
-    private readonly partitions: number[],
+    /** Those of the worker, which change. */
+    private readonly partitionsOf: () => number[],
     private readonly retention: Retention,
     private readonly clock: Clock,
   ) {}
@@ -59,7 +60,8 @@ export class Pruner {
   }
 
   private async round(deleted: { keys: number; entries: number; reservations: number }): Promise<void> {
-    const { connection, partitions, retention } = this;
+    const { connection, retention } = this;
+    const partitions = this.partitionsOf();
     const now = this.clock.now();
     const keysBefore = now - retention.keysMs - KEYS_LINGER_MS;
     await this.repeat(async () => {

@@ -20,7 +20,9 @@ export interface Recovered {
 }
 
 /**
- * Takes and fills them. @param keysMs how long idempotency keys are remembered, in milliseconds
+ * Takes and fills them.
+ * @param keysMs how long idempotency keys are remembered, in milliseconds
+ * @param joining the epoch of a living owner, which gets them in addition; absent: a new one
  * Rows that contradict each other are logged, and the server goes on: refusing to start would not mend them.
  */
 export async function recover(
@@ -28,10 +30,11 @@ export async function recover(
   owned: Partition[],
   clock: Clock,
   keysMs: number,
+  joining?: number,
 ): Promise<Recovered> {
   const partitions = owned.map(({ partition }) => partition);
   const byNumber = new Map(owned.map((partition) => [partition.partition, partition]));
-  const epoch = await reader.takePartitions(partitions);
+  const epoch = await reader.takePartitions(partitions, joining);
   await reader.loadLevels(partitions, (row) => {
     const partition = byNumber.get(row.partition)!;
     const { snapshot } = partition;

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { systemClock } from '../clock.ts';
 import { COMMIT_LANES } from '../limits.ts';
 import { log } from '../observability/log.ts';
-import type { Running, WorkerSpec } from '../process.ts';
+import type { FromChild, Running, ToChild, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
 import { Connections, openDatabase, openLane } from '../storage/database.ts';
 import { openReadStore } from '../storage/read-store.ts';
@@ -18,7 +18,11 @@ import { runWorker } from './worker.ts';
 const EXIT_FENCED = 3;
 const EXIT_DEFECT = 4;
 
-export async function startWorker({ worker, map, database, retention }: WorkerSpec): Promise<Running> {
+/** @param say to the supervisor */
+export async function startWorker(
+  { worker, map, database, retention }: WorkerSpec,
+  say: (message: FromChild) => void,
+): Promise<Running> {
   const name = `worker ${worker}`;
   const clock = systemClock;
   await rm(map.sockets[worker], { force: true });
@@ -43,10 +47,19 @@ export async function startWorker({ worker, map, database, retention }: WorkerSp
     fail,
   });
   const pruning = new Connections(() => openLane(database, `${name} prune`));
-  const owned = [...map.owner.keys()].filter((partition) => map.owner[partition] === worker);
-  const pruner = new Pruner(pruning, owned, retention, clock);
+  const pruner = new Pruner(pruning, running.owned, retention, clock);
   void pruner.run();
   return {
+    hear(message: ToChild) {
+      switch (message.type) {
+        case 'map':
+          return running.adopt(message.map);
+        case 'give':
+          return void running.give(message.partitions).then((claims) => say({ type: 'gave', claims }));
+        case 'take':
+          return void running.take(message.partitions, message.claims).then(() => say({ type: 'took' }));
+      }
+    },
     async drain() {
       await Promise.all([pruner.stop(), running.drain()]);
       await Promise.all([searchStore.close(), apiKeys.close()]);

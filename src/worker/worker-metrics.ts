@@ -51,23 +51,23 @@ export function countClosed(outcome: Outcome): void {
 interface Watched {
   actors(): Actor[];
   epoch(): number;
-  isServing(): boolean;
   databaseProblem(): string | undefined;
 }
 
-export function watchWorker({ actors, epoch, isServing, databaseProblem }: Watched): void {
+export function watchWorker({ actors, epoch, databaseProblem }: Watched): void {
+  const served = () => actors().filter(({ state }) => state === 'serving').length;
   const sum = (of: (actor: Actor) => number) => () => actors().reduce((total, actor) => total + of(actor), 0);
   gauge('holdfast_database_up', 'Whether the database answers the worker', () =>
     databaseProblem() === undefined ? 1 : 0,
   );
   gauge('holdfast_partitions', 'Partitions of the worker', () => [
-    { labels: { state: 'serving' }, value: isServing() ? actors().length : 0 },
-    { labels: { state: 'loading' }, value: isServing() ? 0 : actors().length },
+    { labels: { state: 'serving' }, value: served() },
+    { labels: { state: 'loading' }, value: actors().length - served() },
   ]);
   gauge(
     'holdfast_owner_epoch',
     'The epoch under which the worker commits: a new one each time that it takes partitions',
-    () => (isServing() ? epoch() : []),
+    () => epoch() || [],
   );
   gauge(
     'holdfast_mailbox_commands',

@@ -3,17 +3,16 @@
  * reach it by. It touches nothing but what it is given: start-worker.ts gives it a process, Unix sockets
  * and Postgres, the simulation its own.
  *
- * It listens before its partitions are loaded, and answers `partition-unavailable` until they are. When
- * it learns that it lost a partition it ends at once, dropping everything it holds in memory: what was
- * not committed was never acknowledged.
+ * It listens before its partitions are loaded, and answers `partition-unavailable` until they are; partitions may come and
+ * go while it works (estate.ts). When it learns that one was taken from it by force it ends at once, dropping everything it
+ * holds in memory: what was not committed was never acknowledged.
  */
 import type { Clock } from '../clock.ts';
-import { COMMIT_LANES, WHEEL_TICK_MS } from '../limits.ts';
+import { DRAIN_ANSWERS_MS, DRAIN_POLL_MS, WHEEL_TICK_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
-import type { Running } from '../process.ts';
+import type { ClaimUnderWay } from '../process.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import type { CommitStore } from '../storage/commit-store.ts';
-import type { UnsettledRow } from '../storage/load-partitions.ts';
 import type { ReadStore } from '../storage/read-store.ts';
 import type { Answer, Wire } from '../wire/link.ts';
 import type {
@@ -23,20 +22,17 @@ import type {
   Request,
   SearchRequest,
 } from '../wire/messages.ts';
-import { Actor } from './actor.ts';
 import { getReservation } from './decide-close.ts';
 import { exportLevels, getLevels } from './decide-stock.ts';
+import { Estate } from './estate.ts';
 import { HotSkus } from './hot-skus.ts';
 import { Lane } from './lane.ts';
-import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
 import { Pulse } from './pulse.ts';
-import { recover } from './recovery.ts';
 import { recall } from './remember.ts';
-import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
 import { follow } from './traces.ts';
-import { partitionsTaken, watchWorker } from './worker-metrics.ts';
+import { watchWorker } from './worker-metrics.ts';
 
 const ASK_HOME_DEADLINE_MS = 2000;
 
@@ -58,19 +54,27 @@ export interface WorkerParts {
   fail(reason: 'fenced' | 'defect', detail: string): void;
 }
 
-export async function runWorker(parts: WorkerParts): Promise<Running> {
+export interface RunningWorker {
+  drain(): Promise<void>;
+  /** From now on, other partitions are where this map says. */
+  adopt(map: PartitionMap): void;
+  /** @see Estate.give */
+  give(partitions: number[]): Promise<ClaimUnderWay[]>;
+  /** @see Estate.take */
+  take(partitions: number[], claims: ClaimUnderWay[]): Promise<void>;
+  owned(): number[];
+}
+
+export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
   const { worker, map, clock, stores, reader, wire, searches, keysMs } = parts;
   const lanes = stores.map((store) => new Lane(store, clock, parts.fail));
   const pulse = new Pulse(checkOwned, reader.failureText, clock);
-  const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
-  const actors = new Map<number, Actor>();
   const hotSkus = new HotSkus();
-  let serving = false;
   let draining = false;
 
   const peers = new Peers(map, worker, clock, wire.connect, dispatch, reader.isHeld);
   const host: Host = {
-    post: (partition, command) => actors.get(partition)!.post(command),
+    post: (partition, command) => estate.find(partition)?.post(command),
     askHome: (partition, home, id) => void askHome(partition, home, id),
     tellHeld(participants, id, expiresAt) {
       for (const partition of participants) {
@@ -83,6 +87,17 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     find: reader.findReservation,
     findAnswer: reader.findAnswer,
   };
+
+  const estate = new Estate({
+    lanes,
+    reader,
+    clock,
+    keysMs,
+    host,
+    onUnsettled: ({ participant, id, decision, sold }) =>
+      void peers.settle([participant], id, { outcome: decision, sold }),
+    fail: parts.fail,
+  });
 
   async function askHome(partition: number, home: number, id: string): Promise<void> {
     const deadline = clock.now() + ASK_HOME_DEADLINE_MS;
@@ -99,7 +114,7 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
       expiresAt,
       sold,
     } as const;
-    actors.get(partition)!.receive(settle, () => {});
+    estate.find(partition)?.receive(settle, () => {});
   }
 
   function dispatch(request: Request, reply: Answer): void {
@@ -112,8 +127,8 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
         ? answer({ kind: 'problem', code: 'partition-unavailable' })
         : searches.receive(request, answer);
     }
-    const actor = actors.get(request.partition);
-    if (!serving || draining || actor === undefined) {
+    const actor = estate.find(request.partition);
+    if (draining || actor?.state !== 'serving') {
       return answer({ kind: 'problem', code: 'partition-unavailable' });
     }
     switch (request.kind) {
@@ -154,22 +169,20 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
   }
 
   function hottest(): HotSku[] {
-    return hotSkus.hottest(clock.now(), (partition) => actors.get(partition)?.partition.snapshot);
+    return hotSkus.hottest(clock.now(), (partition) => estate.find(partition)?.partition.snapshot);
   }
 
   function status() {
-    const partitions: PartitionStatus[] = [...actors.values()].map(
-      ({ partition, mailboxDepth, decided }) => ({
-        partition: partition.partition,
-        state: serving ? 'serving' : 'loading',
-        epoch: laneOf(partition.partition).epoch,
-        levels: partition.snapshot.levels,
-        held: partition.holds.count,
-        mailboxDepth,
-        commitSeq: laneOf(partition.partition).commitSeq,
-        commands: decided,
-      }),
-    );
+    const partitions: PartitionStatus[] = estate.all.map(({ partition, state, mailboxDepth, decided }) => ({
+      partition: partition.partition,
+      state: state === 'left' ? 'leaving' : state,
+      epoch: estate.laneOf(partition.partition).epoch,
+      levels: partition.snapshot.levels,
+      held: partition.holds.count,
+      mailboxDepth,
+      commitSeq: estate.laneOf(partition.partition).commitSeq,
+      commands: decided,
+    }));
     return {
       worker,
       databaseProblem: databaseProblem(),
@@ -180,19 +193,9 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     };
   }
 
-  const locations = new Locations();
-  map.owner.forEach((owner, partition) => {
-    if (owner !== worker) return;
-    actors.set(
-      partition,
-      new Actor(new Partition(partition, locations, host, clock.now()), laneOf(partition)),
-    );
-  });
-
   watchWorker({
-    actors: () => [...actors.values()],
+    actors: () => estate.all,
     epoch: () => Math.max(...lanes.map(({ epoch }) => epoch)),
-    isServing: () => serving,
     databaseProblem,
   });
   const server = wire.listen(map.sockets[worker], dispatch, (reason) =>
@@ -200,25 +203,14 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
   );
 
   const startedAt = clock.now();
-  const unsettled: UnsettledRow[] = [];
-  for (const lane of lanes) {
-    const owned = [...actors.values()]
-      .map((actor) => actor.partition)
-      .filter(({ partition }) => laneOf(partition) === lane);
-    const recovered = await recover(reader, owned, clock, keysMs);
-    lane.epoch = recovered.epoch;
-    partitionsTaken.value += owned.length;
-    unsettled.push(...recovered.unsettled);
-  }
-  serving = true;
-  for (const { participant, id, decision, sold } of unsettled)
-    void peers.settle([participant], id, { outcome: decision, sold });
+  const mine = [...map.owner.keys()].filter((partition) => map.owner[partition] === worker);
+  await estate.found(mine);
   void pulse.beat();
   let cancelTick: () => void;
   const tick = (): void => {
     cancelTick = clock.after(WHEEL_TICK_MS, tick);
     const now = clock.now();
-    for (const actor of actors.values()) {
+    for (const actor of estate.all) {
       actor.wake(now);
       actor.partition.forgetOldKeys(now, keysMs);
     }
@@ -226,16 +218,25 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
   tick();
   log.info('worker.serving', {
     worker,
-    partitions: actors.size,
+    partitions: mine.length,
     loadedInMs: clock.now() - startedAt,
   });
 
   return {
+    adopt: (map) => peers.adopt(map),
+    give: (partitions) => estate.give(partitions),
+    take: (partitions, claims) => estate.take(partitions, claims),
+    owned: () => estate.all.map(({ partition }) => partition.partition),
     async drain() {
       draining = true;
       cancelTick();
       pulse.stop();
+      estate.close();
       await Promise.all(lanes.map((lane) => lane.drained()));
+      // What is decided and durable may still wait to hear of another partition, or for a read.
+      const giveUpAt = clock.now() + DRAIN_ANSWERS_MS;
+      while (server.unanswered > 0 && clock.now() < giveUpAt)
+        await new Promise<void>((resolve) => clock.after(DRAIN_POLL_MS, resolve));
       for (const lane of lanes) lane.close();
       peers.close();
       server.stop();

@@ -49,7 +49,7 @@ const NEEDS: Record<string, string[]> = {
     'POST /v1/stock/{sku}/{location}/adjustments',
     'POST /v1/stock/import',
   ],
-  admin: ['GET /metrics', 'GET /admin/partitions'],
+  admin: ['GET /metrics', 'GET /admin/partitions', 'POST /admin/partitions/{partition}/move'],
 };
 const PUBLIC = ['GET /livez', 'GET /readyz'];
 const cases = Object.entries(NEEDS).flatMap(([scopes, calls]) =>
@@ -63,7 +63,11 @@ test('every route has its place in the table', () => {
 
 test.each(cases)('%s lets in %p', async (call, scopes) => {
   const [method, pattern] = call.split(' ');
-  const path = pattern.replace('{sku}', 'A').replace('{location}', 'x').replace('{id}', ID);
+  const path = pattern
+    .replace('{sku}', 'A')
+    .replace('{location}', 'x')
+    .replace('{id}', ID)
+    .replace('{partition}', '0');
   for (const scope of SCOPES) {
     const response = await ask(method, path, keys[scope].headers);
     const isLetIn = ![401, 403].includes(response.status);

@@ -121,12 +121,16 @@ test('every partition is asked, page by page, where the one before ended', async
 });
 
 describe('a worker that does not answer', () => {
-  test.each(['overloaded', 'partition-unavailable'] as const)('the first page: %s', async (code) => {
-    front.script = answering(() => ({ kind: 'problem', code }));
-    const response = await get();
-    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
-    expect(await response.json()).toMatchObject({ code });
-  });
+  test.each(['overloaded', 'partition-unavailable'] as const)(
+    'the first page: %s',
+    async (code) => {
+      front.script = answering(() => ({ kind: 'problem', code }));
+      const response = await get();
+      expect([response.status, response.headers.get('retry-after')]).toEqual([503, '1']);
+      expect(await response.json()).toMatchObject({ code });
+    },
+    15_000,
+  );
 
   test('a later one is asked for again', async () => {
     let failing = 4;

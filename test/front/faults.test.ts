@@ -4,7 +4,7 @@ import type { Clock } from '../../src/clock.ts';
 import { Backends, type PartitionRequest } from '../../src/front/backends.ts';
 import { Deadlines } from '../../src/front/deadlines.ts';
 import { startFront } from '../../src/front/front.ts';
-import { REQUEST_DEADLINE_MS, SWEEP_MS } from '../../src/limits.ts';
+import { REQUEST_DEADLINE_MS, SWEEP_MS, UNAVAILABLE_WAIT_MS } from '../../src/limits.ts';
 import { partitionOf } from '../../src/routing/partition-map.ts';
 import { type Link, LinkBroken } from '../../src/wire/link.ts';
 import type { Reply } from '../../src/wire/messages.ts';
@@ -51,13 +51,14 @@ describe('a worker that goes', () => {
       front.stopWorker();
       for (const [i, response] of (await Promise.all(sent)).entries())
         expect(await codeOf(response)).toBe(CALLS[i].writes ? 'outcome-unknown' : 'partition-unavailable');
-      for (const call of CALLS) expect(await codeOf(await send(front, call))).toBe('partition-unavailable');
+      const again = await Promise.all(CALLS.map(async (call) => codeOf(await send(front, call))));
+      expect(again).toEqual(CALLS.map(() => 'partition-unavailable'));
       expect((await fetch(`${front.url}/readyz`)).status).toBe(503);
       expect((await fetch(`${front.url}/livez`)).status).toBe(200);
     } finally {
       await front.stop();
     }
-  });
+  }, 15_000);
 
   test('with a participant’s hold unanswered: the home is not asked, so nothing can be held', async () => {
     const skus = ['A', 'B', 'C'].map((sku) => ({ sku, partition: partitionOf(sku, PARTITIONS) }));
@@ -81,7 +82,7 @@ describe('a worker that goes', () => {
     } finally {
       await front.stop();
     }
-  });
+  }, 15_000);
 });
 
 test('a worker that never answers is given up at the deadline', async () => {
@@ -168,21 +169,80 @@ describe('Backends', () => {
     expect(settled).toEqual({ kind: 'lost', sent: true });
     asked[1].resolve(reply);
 
-    const broken = [true, false].map((sent) => {
-      const answer = backends.ask({ ...request, deadline: 10_000 });
-      asked.at(-1)!.reject(new LinkBroken(sent, 'gone'));
-      return answer;
-    });
-    expect(await Promise.all(broken)).toEqual([
-      { kind: 'lost', sent: true },
-      { kind: 'lost', sent: false },
-    ]);
+    const broken = backends.ask({ ...request, deadline: 10_000 });
+    asked.at(-1)!.reject(new LinkBroken(true, 'gone'));
+    expect(await broken).toEqual({ kind: 'lost', sent: true });
     const defect = backends.ask({ ...request, deadline: 10_000 });
     asked.at(-1)!.reject(new Error('a defect'));
     expect(defect).rejects.toThrow('a defect');
     deadlines.close();
     expect(timers()).toBe(0);
   });
+
+  test('asks again what certainly had no effect, whom the newest map names, for a while', async () => {
+    const { clock, pass, timers } = manualClock();
+    const deadlines = new Deadlines(clock);
+    const asked: string[] = [];
+    const closed: string[] = [];
+    const gone = new LinkBroken(false, 'gone');
+    const unavailable: Reply = { kind: 'problem', code: 'partition-unavailable' };
+    const levels: Reply = { kind: 'levels', levels: [] };
+    let answers: (Reply | LinkBroken)[] = [];
+    const link = (path: string): Link => ({
+      async ask() {
+        asked.push(path);
+        const answer = answers.shift() ?? unavailable;
+        if (answer instanceof LinkBroken) throw answer;
+        return answer;
+      },
+      connected: true,
+      inFlight: 0,
+      close: () => closed.push(path),
+    });
+    const map = { version: 1, sockets: ['zero', 'one'], owner: [0, 1] };
+    const backends = new Backends(map, deadlines, clock, link);
+    const ask = async (given: (Reply | LinkBroken)[], during = () => {}) => {
+      answers = given;
+      asked.length = 0;
+      const startedAt = clock.now();
+      let answer: unknown;
+      void backends.ask({ ...request, deadline: startedAt + 10_000 }).then((given) => {
+        answer = given;
+      });
+      for (let i = 0; answer === undefined; i++) {
+        await Bun.sleep(0);
+        if (i === 1) during();
+        pass(1);
+      }
+      return { answer, ms: clock.now() - startedAt };
+    };
+
+    const soon = await ask([unavailable, gone, levels]);
+    expect([soon.answer, soon.ms < 30, asked]).toEqual([levels, true, ['one', 'one', 'one']]);
+    // What may have had an effect, and every other refusal, is the answer.
+    for (const final of [new LinkBroken(true, 'gone'), { kind: 'problem', code: 'overloaded' } as const]) {
+      await ask([unavailable, final, levels]);
+      expect(asked).toEqual(['one', 'one']);
+    }
+    // There is a third worker, which gets the partition; then it is gone again.
+    await ask([unavailable, levels], () =>
+      backends.adopt({ version: 2, sockets: ['zero', 'one', 'two'], owner: [0, 2] }),
+    );
+    expect(asked).toEqual(['one', 'two']);
+    backends.adopt({ ...map, version: 3 });
+    expect(closed).toEqual(['two']);
+
+    const late = await ask([]);
+    expect(late.answer).toEqual(unavailable);
+    expect(late.ms).toBeLessThanOrEqual(UNAVAILABLE_WAIT_MS);
+    expect(late.ms).toBeGreaterThan(UNAVAILABLE_WAIT_MS * 0.9);
+    // A caller that waits for less is not kept for longer.
+    answers = [];
+    const hurried = backends.ask(request, clock.now() + 3);
+    expect(await hurried).toEqual(unavailable);
+    deadlines.close();
+    expect(timers()).toBe(0);
+  }, 20_000);
 
   test('asks workers in turn for a search, and the next one where one cannot say', async () => {
     const { clock, pass } = manualClock();
@@ -257,6 +317,7 @@ describe('a front', () => {
         map: { version: 1, sockets: ['/nowhere.sock'], owner: [0] },
         fronts: 2,
         mayBeOpen: true,
+        standby: false,
       });
       expect(again).rejects.toThrow(
         `cannot listen at 127.0.0.1:${front.port}: another program is listening there`,

@@ -61,7 +61,8 @@ test('what an administrator does is a line with the key; what is read, or refuse
   const [admin, reader] = [testKey(['admin']), testKey(['read'])];
   const access = new Access(true, 1, systemClock);
   access.know(keyringOf(admin, reader));
-  const observer = new Observer({ access } as unknown as FrontContext);
+  const leaving = new AbortController().signal;
+  const observer = new Observer({ access, leaving } as unknown as FrontContext);
   const done = () => observer.call(() => new Response(null, { status: 204 }));
   const app = new Elysia()
     .post('/admin/moves', done())

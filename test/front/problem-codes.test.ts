@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, spyOn, test } from 'bun:test';
 import { LEVELS_PER_SKU_MAX, LINK_REQUESTS_MAX, QUANTITY_MAX, SKUS_PER_QUERY_MAX } from '../../src/limits.ts';
 import { log } from '../../src/observability/log.ts';
 import { PROBLEMS, type Problem, type ProblemCode } from '../../src/reservations/outcomes.ts';
+import { partitionOf } from '../../src/routing/partition-map.ts';
 import { keyringOf, type TestKey, testKey } from '../helpers/api-keys.ts';
 import { openBooks } from '../helpers/books.ts';
 import { startServer, type TestServer, until } from '../helpers/server.ts';
@@ -22,7 +23,7 @@ let server: TestServer;
 let trickling: ReturnType<typeof speak>;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ env: { HOLDFAST_WORKERS: '2' } });
   const bytes =
     'PUT /v1/stock/A/x HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{';
   trickling = speak(server.port, [{ bytes }], 20_000);
@@ -69,8 +70,22 @@ async function withDefect(method: string, path: string): Promise<Response> {
   }
 }
 
-const signalWorker = (signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL') =>
-  process.kill(server.workerPids()[0], signal);
+const signalWorkers = (signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL', pids = server.workerPids()) => {
+  for (const pid of pids) process.kill(pid, signal);
+};
+
+/** Workers that are killed meanwhile do not come back before it is over: they cannot read which partitions are theirs. */
+async function withoutPartitions(run: () => Promise<Response>): Promise<Response> {
+  const sql = openBooks(server);
+  try {
+    return await sql.begin(async (transaction) => {
+      await transaction`lock table holdfast.partition in access exclusive mode`;
+      return run();
+    });
+  } finally {
+    await sql.end();
+  }
+}
 
 /** The last of several answers at a front that lets in who has this key. */
 async function withKey(key: TestKey, ...calls: [method: string, path: string, headers: object][]) {
@@ -89,7 +104,7 @@ const spent = testKey(['read'], { rate: { requests: 1, seconds: 1 } });
 
 /** A front that has just been started, and whose worker can't tell it the keys. */
 async function atNewFront(method: string, path: string): Promise<Response> {
-  signalWorker('SIGSTOP');
+  signalWorkers('SIGSTOP');
   try {
     const [before] = server.frontPids();
     process.kill(before, 'SIGKILL');
@@ -99,7 +114,7 @@ async function atNewFront(method: string, path: string): Promise<Response> {
     await until(isBack, READY_MS, server.output);
     return await call(method, path);
   } finally {
-    signalWorker('SIGCONT');
+    signalWorkers('SIGCONT');
   }
 }
 
@@ -140,9 +155,12 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
   'method-not-allowed': () => call('DELETE', '/v1/stock/A'),
   'request-timeout': async () => answerOf((await trickling).text)!,
   async overloaded() {
-    signalWorker('SIGSTOP');
+    signalWorkers('SIGSTOP');
     try {
-      const skus = Array.from({ length: SKUS_PER_QUERY_MAX }, (_, i) => `S${i}`);
+      const workerOf = (sku: string): number => Math.floor(partitionOf(sku, 256) / 128);
+      const skus = Array.from({ length: 4 * SKUS_PER_QUERY_MAX }, (_, i) => `S${i}`)
+        .filter((sku) => workerOf(sku) === workerOf('A'))
+        .slice(0, SKUS_PER_QUERY_MAX);
       for (let asked = 0; asked < LINK_REQUESTS_MAX; asked += skus.length)
         void call('POST', '/v1/stock/query', { skus });
       // Until the link is full, a request waits as they do: until the worker goes on.
@@ -151,18 +169,26 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
         if (answer !== undefined) return answer;
       }
     } finally {
-      signalWorker('SIGCONT');
+      signalWorkers('SIGCONT');
     }
   },
-  'partition-unavailable'() {
-    signalWorker('SIGKILL');
-    return call('GET', '/v1/stock/A');
-  },
+  'partition-unavailable': () =>
+    withoutPartitions(() => {
+      signalWorkers('SIGKILL');
+      return call('GET', '/v1/stock/A');
+    }),
+  'unknown-partition': () => call('POST', '/admin/partitions/256/move', { worker: 0 }),
+  'move-refused': () =>
+    withoutPartitions(async () => {
+      signalWorkers('SIGKILL', server.workerPids().slice(1));
+      await until(() => server.workerPids().length === 1, READY_MS, server.output);
+      return call('POST', '/admin/partitions/0/move', { worker: 1 });
+    }),
   async 'outcome-unknown'() {
-    signalWorker('SIGSTOP');
+    signalWorkers('SIGSTOP');
     const answer = put({ onHand: 1 });
     await Bun.sleep(200);
-    signalWorker('SIGKILL');
+    signalWorkers('SIGKILL');
     return answer;
   },
   'internal-error': () => withDefect('GET', '/v1/stock/A'),

@@ -256,7 +256,7 @@ describe('each item', () => {
     const unavailable = '503 partition-unavailable';
     expect(await batch()).toEqual([unavailable, '422 invalid-request', unavailable]);
     await other.stop();
-  });
+  }, 15_000);
 
   test('that meets a defect leaves the others alone', async () => {
     const logged = spyOn(log, 'error').mockImplementation(() => {});

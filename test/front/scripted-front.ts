@@ -99,6 +99,7 @@ export async function startScriptedFront(
     map: evenMap(1, PARTITIONS, [socket]),
     fronts: 1,
     mayBeOpen: true,
+    standby: false,
   });
   const isReady = async (): Promise<boolean> => (await fetch(`${scripted.url}/readyz`)).status === 200;
   await until(isReady, 5000, () => 'the front does not reach its worker');

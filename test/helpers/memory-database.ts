@@ -85,6 +85,8 @@ export class MemoryDatabase {
     this.writeReservations(rows);
     this.writeLedger(rows);
     this.writeKeys(rows);
+    for (const partition of rows.releases)
+      if (this.epochs.get(partition) === epoch) this.epochs.set(partition, 0);
   }
 
   /** Whether this is the owner's next commit. */
@@ -194,10 +196,14 @@ export class MemoryDatabase {
     return this.owners.get(epoch);
   }
 
-  takePartitions(partitions: number[]): number {
-    for (const partition of partitions) this.owners.delete(this.epochs.get(partition) ?? 0);
-    const epoch = ++this.lastEpoch;
-    this.owners.set(epoch, 0);
+  takePartitions(partitions: number[], joining?: number): number {
+    if (joining !== undefined && !this.owners.has(joining)) throw new StoreFailure('fenced');
+    for (const partition of partitions) {
+      const before = this.epochs.get(partition) ?? 0;
+      if (before !== joining) this.owners.delete(before);
+    }
+    const epoch = joining ?? ++this.lastEpoch;
+    if (joining === undefined) this.owners.set(epoch, 0);
     for (const partition of partitions) this.epochs.set(partition, epoch);
     return epoch;
   }

@@ -36,6 +36,8 @@ const CLAIMED_US = 20_000_000;
 /** How long a superseded owner goes on, at most, that could have asked the database; and how often that is looked at. */
 const LEARNED_WITHIN_US = 3_000_000;
 const LOOKED_EVERY_US = 500_000;
+/** The epoch of a partition that its owner has given up. */
+const NOBODY = 0;
 
 interface Owner {
   epoch: number;
@@ -64,6 +66,7 @@ export class Books implements Auditor {
   private readonly refused = new Set<string>();
   /** Of each partition, the latest last. */
   private readonly owners = new Map<number, Owner[]>();
+  private readonly byEpoch = new Map<number, Owner>();
   private readonly entries = new Map<number, number>();
   /** What has been decided under an Idempotency-Key, by its hash. */
   private readonly keys = new Map<
@@ -76,11 +79,18 @@ export class Books implements Auditor {
   constructor(private readonly world: World) {}
 
   took(partitions: number[], epoch: number, process: Process, answersSince: () => number): void {
-    const owner: Owner = { epoch, process, commits: 0 };
+    // One that lives may take more.
+    const owner: Owner = this.byEpoch.get(epoch) ?? { epoch, process, commits: 0 };
+    this.byEpoch.set(epoch, owner);
     for (const partition of partitions) {
       const owners = this.owners.get(partition) ?? [];
       const before = owners.at(-1);
-      if (before !== undefined && before.supersededAt === undefined) {
+      if (
+        before !== undefined &&
+        before !== owner &&
+        before.epoch !== NOBODY &&
+        before.supersededAt === undefined
+      ) {
         before.supersededAt = this.world.now;
         this.expectEnd(before, this.world.now, answersSince);
       }
@@ -138,6 +148,7 @@ export class Books implements Auditor {
       rows.changes,
       rows.ledger,
       rows.keys,
+      { partition: rows.releases },
     ]) {
       for (const one of partition) {
         const owner = this.owners.get(one)!.at(-1)!;
@@ -147,15 +158,17 @@ export class Books implements Auditor {
         );
       }
     }
-    const owner = [...this.owners.values()]
-      .map((owners) => owners.at(-1)!)
-      .find((one) => one.epoch === epoch);
-    insist(owner !== undefined, () => `I4: epoch ${epoch} is over and commits`);
+    const owner = this.byEpoch.get(epoch);
+    insist(
+      owner !== undefined && owner.supersededAt === undefined,
+      () => `I4: epoch ${epoch} is over and commits`,
+    );
     insist(
       owner!.commits === commitSeq - 1,
       () => `I4: commit ${commitSeq} of epoch ${epoch} follows ${owner!.commits}`,
     );
     owner!.commits = commitSeq;
+    for (const partition of rows.releases) this.owners.get(partition)!.push({ ...owner!, epoch: NOBODY });
   }
 
   /** @returns what each level's safety stock and backorder limit are after the batch */

@@ -14,6 +14,8 @@ const KINDS = [
   'stop a worker',
   'stop a front',
   'restart a worker',
+  'move partitions',
+  'take over from a worker',
   'kill postgres',
   'stall postgres',
   'slow postgres down',
@@ -38,6 +40,7 @@ const STALLED = { from: 100, to: 20_000 };
 const SLOW = { from: 200, to: 10_000 };
 /** Shorter than a request may take. */
 const HESITATION = { from: 500, to: 9000 };
+const MOVED = { from: 1, to: 500 };
 const RIVALRY = { from: 200, to: 15_000 };
 const JUMP = { from: 100, to: 40_000 };
 
@@ -125,6 +128,13 @@ export class Faults {
         return front && this.stopFront(server, front.process);
       case 'restart a worker':
         return worker && server.restart(worker);
+      case 'move partitions':
+        return this.move(server);
+      case 'take over from a worker':
+        return server.takeOver(
+          this.random.between(0, server.size - 1),
+          this.random.between(0, server.size - 1),
+        );
       case 'kill postgres':
         return this.takeDown();
       case 'stall postgres':
@@ -200,6 +210,16 @@ export class Faults {
   private stopWorker(server: Server, worker: Worker): void {
     this.stop(worker.process);
     if (this.random.chance(0.6)) this.later(SLOW, () => server.replace(worker));
+  }
+
+  /** Some, one after the other, and perhaps somebody dies in the middle of it. */
+  private move(server: Server): void {
+    const { random } = this;
+    for (let moves = random.between(1, 8); moves > 0; moves--)
+      this.later(MOVED, () =>
+        server.move(random.between(0, this.partitions - 1), random.between(0, server.size - 1)),
+      );
+    if (random.chance(0.3)) this.later(MOVED, () => this.kill(this.pick(server.liveWorkers)?.process));
   }
 
   /** While it stands still with half of an order, workers may die and come back, and ask what became of it. */

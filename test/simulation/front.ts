@@ -40,6 +40,8 @@ export class Front {
       bulkCalls: new Gate(BULK_CALLS_MAX),
       batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
       draining: new AbortController().signal,
+      leaving: new AbortController().signal,
+      move: async () => undefined,
       gather: async () => [],
     });
     process.onDeath(() => {
@@ -69,6 +71,10 @@ export class Front {
         });
       });
     });
+  }
+
+  adopt(map: PartitionMap): void {
+    this.process.deliver(() => this.backends.adopt(map));
   }
 
   statuses(): Promise<(WorkerStatus | undefined)[]> {

@@ -101,7 +101,8 @@ export class Postgres {
         for (const row of await read(() => load(...(all as unknown as Args)))) onRow(row);
       };
     return {
-      takePartitions: (partitions) => connection.use('commit', () => this.take(process, partitions)),
+      takePartitions: (partitions, joining) =>
+        connection.use('commit', () => this.take(process, partitions, joining)),
       loadLevels: stream((partitions) => tables.loadLevels(partitions)),
       loadOpen: stream((partitions) => tables.loadOpen(partitions)),
       loadNever: stream((homes, since) => tables.loadNever(homes, since)),
@@ -115,6 +116,7 @@ export class Postgres {
       findAnswer: (partition, hash) => find(() => tables.findAnswer(partition, hash)),
       isHeld: (partition, id) => find(() => tables.isHeld(partition, id)),
       readCommitSeq: (epoch) => read(() => tables.readCommitSeq(epoch)),
+      failureKind,
       failureText: String,
       close: () => connection.close(),
     };
@@ -128,8 +130,8 @@ export class Postgres {
     this.auditor.committed(rows);
   }
 
-  private take(process: Process, partitions: number[]): number {
-    const epoch = this.tables.takePartitions(partitions);
+  private take(process: Process, partitions: number[], joining?: number): number {
+    const epoch = this.tables.takePartitions(partitions, joining);
     this.world.note('postgres', `epoch ${epoch}: ${process.name} takes ${partitions.join(' ')}`);
     this.auditor.took(partitions, epoch, process, () => this.answersSince());
     return epoch;

@@ -3,10 +3,10 @@
  * have died.
  */
 import { COMMIT_LANES } from '../../src/limits.ts';
-import type { Running } from '../../src/process.ts';
+import type { ClaimUnderWay } from '../../src/process.ts';
 import { evenMap, type PartitionMap } from '../../src/routing/partition-map.ts';
 import { wireOver } from '../../src/wire/link.ts';
-import { runWorker } from '../../src/worker/worker.ts';
+import { type RunningWorker, runWorker } from '../../src/worker/worker.ts';
 import type { Books } from './books.ts';
 import { Front } from './front.ts';
 import type { Network } from './network.ts';
@@ -34,11 +34,16 @@ interface Seat<Occupant> {
 export interface Worker {
   process: Process;
   /** Once it serves. */
-  running: Running | undefined;
+  running: RunningWorker | undefined;
+  /** What it was told before it served. */
+  orders: ((running: RunningWorker) => void)[];
 }
 
 export class Server {
-  readonly map: PartitionMap;
+  /** The newest one. */
+  map: PartitionMap;
+  /** Whoever is told to give up a partition, until it has or has died; one at a time. */
+  private giving: Process | undefined;
   private readonly workers: Seat<Worker>[];
   private readonly fronts: Seat<Front>[];
   private isUp = true;
@@ -64,6 +69,9 @@ export class Server {
     for (const index of this.fronts.keys()) this.startFront(index);
   }
 
+  get size(): number {
+    return this.workers.length;
+  }
   get liveWorkers(): Worker[] {
     return this.workers.flatMap(({ occupant }) => (occupant?.process.alive ? [occupant] : []));
   }
@@ -80,7 +88,50 @@ export class Server {
   /** Starts another one in the place of a worker that may go on. */
   replace(worker: Worker): void {
     const index = this.workers.findIndex(({ occupant }) => occupant === worker);
-    if (index >= 0) this.startWorker(index);
+    // One that owns nothing is fenced by nobody, and would answer in the place of the other for ever.
+    if (!this.map.owner.includes(index)) worker.process.kill();
+    else if (index >= 0) this.startWorker(index);
+  }
+
+  /** Moves a partition as a supervisor does; whoever dies meanwhile, its successor takes what the map says. */
+  move(partition: number, to: number): void {
+    const giver = this.workers[this.map.owner[partition]].occupant;
+    if (giver?.running === undefined || giver === this.workers[to].occupant) return;
+    if (!giver.process.alive || this.giving?.alive) return;
+    this.giving = giver.process;
+    this.site.world.note(this.name, `moves ${partition} to ${to}`);
+    const { running } = giver;
+    giver.process.deliver(() =>
+      running.give([partition]).then((claims) => {
+        this.giving = undefined;
+        if (this.isUp) this.assign([partition], to, claims);
+      }),
+    );
+  }
+
+  /** Gives all that a worker has to another, which fences it. */
+  takeOver(from: number, to: number): void {
+    const partitions = [...this.map.owner.keys()].filter((one) => this.map.owner[one] === from);
+    if (from === to || this.giving?.alive) return;
+    this.site.world.note(this.name, `${to} takes over from ${from}`);
+    this.workers[from].occupant?.process.kill();
+    this.assign(partitions, to, []);
+  }
+
+  private assign(partitions: number[], to: number, claims: ClaimUnderWay[]): void {
+    const owner = this.map.owner.map((before, one) => (partitions.includes(one) ? to : before));
+    const map = { ...this.map, version: this.map.version + 1, owner };
+    this.map = map;
+    for (const front of this.liveFronts) front.adopt(map);
+    for (const worker of this.liveWorkers) this.tell(worker, (running) => running.adopt(map));
+    const taker = this.workers[to].occupant;
+    if (taker?.process.alive) this.tell(taker, (running) => void running.take(partitions, claims));
+  }
+
+  private tell(worker: Worker, order: (running: RunningWorker) => void): void {
+    const { process, running } = worker;
+    if (running === undefined) worker.orders.push(order);
+    else this.site.world.after(0, () => process.deliver(() => order(running)));
   }
 
   /** Lets a worker finish what it has, and then starts another. */
@@ -117,7 +168,7 @@ export class Server {
     const seat = this.workers[index];
     const process = this.newProcess(seat, () => this.startWorker(index));
     const { clock } = process;
-    const worker: Worker = { process, running: undefined };
+    const worker: Worker = { process, running: undefined, orders: [] };
     seat.occupant = worker;
     runWorker({
       worker: index,
@@ -139,6 +190,7 @@ export class Server {
     }).then(
       (running) => {
         worker.running = running;
+        for (const order of worker.orders) order(running);
       },
       (error) => {
         world.note(process.name, `cannot start: ${error}`);

@@ -1,0 +1,110 @@
+/** The processes that a supervisor keeps, and how a rolling restart replaces them. What it does in which order is in rolling.ts. */
+import { systemClock } from '../clock.ts';
+import { FRONT_DRAIN_MS } from '../limits.ts';
+import { log } from '../observability/log.ts';
+import type { KeptProcess } from './kept-process.ts';
+import type { Placement } from './placement.ts';
+import { type Restartable, restartRolling } from './rolling.ts';
+
+export interface Kept {
+  workers: KeptProcess[];
+  fronts: KeptProcess[];
+  /** Fronts that are ready to take the place of another. */
+  standby: KeptProcess[];
+}
+
+export interface Successor {
+  child: KeptProcess;
+  /** Whoever is started in its place from now on listens without being told. */
+  listensAtStart(): void;
+}
+
+export interface ReplacingParts {
+  /** The number of the spare worker: the one after the last. */
+  spare: number;
+  socketOf(worker: number): string;
+  newWorker(worker: number): KeptProcess;
+  newFront(front: number): Successor;
+}
+
+export class Replacing implements Restartable {
+  private underWay = false;
+
+  constructor(
+    readonly placement: Placement,
+    private readonly kept: Kept,
+    private readonly parts: ReplacingParts,
+  ) {}
+
+  /** @throws Error with a sentence, when something has gone wrong; everything serves */
+  async restartRolling(say: (progress: string) => void): Promise<void> {
+    if (this.underWay) throw new Error('a rolling restart is under way');
+    this.underWay = true;
+    log.info('restart.begins', {});
+    try {
+      await restartRolling(this, say);
+      log.info('restart.done', {});
+    } catch (error) {
+      log.error('restart.failed', { reason: (error as Error).message });
+      throw error;
+    } finally {
+      this.underWay = false;
+    }
+  }
+
+  workers(): KeptProcess[] {
+    return this.kept.workers.slice(0, this.parts.spare);
+  }
+  fronts(): KeptProcess[] {
+    return this.kept.fronts;
+  }
+
+  /** What the spare worker could not give back it keeps, and stays; the next time it is used again. */
+  async withSpare(step: (spare: number) => Promise<void>): Promise<void> {
+    const { placement, kept } = this;
+    const { spare, socketOf, newWorker } = this.parts;
+    const sockets = placement.map.sockets.slice(0, spare);
+    try {
+      if (kept.workers.length === spare) {
+        await placement.resize([...sockets, socketOf(spare)]);
+        const worker = newWorker(spare);
+        kept.workers.push(worker);
+        await worker.start();
+      }
+      await step(spare);
+    } finally {
+      if (placement.ownedBy(spare).length === 0) {
+        await placement.resize(sockets);
+        const [worker] = kept.workers.splice(spare);
+        await worker?.drain();
+      }
+    }
+  }
+
+  async prepareFront(front: number): Promise<KeptProcess> {
+    const { child, listensAtStart } = this.parts.newFront(front);
+    this.kept.standby.push(child);
+    try {
+      await child.start();
+    } catch (error) {
+      this.kept.standby.pop();
+      throw error;
+    }
+    listensAtStart();
+    return child;
+  }
+
+  async replaceFront(front: number, successor: KeptProcess): Promise<void> {
+    const old = this.kept.fronts[front];
+    const closed = old.hears('closed');
+    const cancel = systemClock.after(FRONT_DRAIN_MS, () => old.kill());
+    const drained = old.drain();
+    await closed;
+    const listening = successor.hears('listening');
+    successor.tell({ type: 'listen' });
+    await listening;
+    this.kept.fronts[front] = successor;
+    this.kept.standby.pop();
+    await drained.finally(cancel);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * A rolling restart: every worker and every front is replaced by a new process, one after another, while the server serves.
+ *
+ * A worker: its partitions move to a spare worker, which runs for as long as this takes; it is drained and started again; they move
+ * back. So it works with one worker too, and no other has to bear more. What was taken over from a worker while it was down
+ * comes back here as well.
+ *
+ * A front: its successor gets everything ready but the port. The old one says that it is about to go (/livez answers 503, each answer
+ * closes its connection), and after a while hands over the port, which is free for the few milliseconds that this takes: whoever
+ * connects then is refused, unless there is another front and something that tries it. What the old one has, it finishes.
+ */
+import { FRONT_NOTICE_MS, RESTARTED_WITHIN_MS } from '../limits.ts';
+import type { KeptProcess } from './kept-process.ts';
+import type { Placement } from './placement.ts';
+
+/** Its name at the control socket. */
+export const ROLLING = 'restart-rolling';
+
+export interface Restartable {
+  placement: Placement;
+  workers(): KeptProcess[];
+  fronts(): KeptProcess[];
+  /** Runs with one worker more, given by its number. */
+  withSpare(run: (spare: number) => Promise<void>): Promise<void>;
+  /** The successor of a front, ready but for the port. */
+  prepareFront(front: number): Promise<KeptProcess>;
+  /** From now on this is the front; the old one drains. Resolves when it is gone. */
+  replaceFront(front: number, successor: KeptProcess): Promise<void>;
+}
+
+/**
+ * @param say told of each step, in a sentence
+ * @throws Error with a sentence, when something has gone wrong; what had been restarted by then is, and everything serves
+ */
+export async function restartRolling(server: Restartable, say: (progress: string) => void): Promise<void> {
+  const workers = server.workers().length;
+  await server.withSpare(async (spare) => {
+    for (let worker = 0; worker < workers; worker++) await restartWorker(server, worker, spare, say);
+  });
+  for (const front of server.fronts().keys()) await restartFront(server, front, say);
+}
+
+async function restartWorker(
+  server: Restartable,
+  worker: number,
+  spare: number,
+  say: (progress: string) => void,
+): Promise<void> {
+  const { placement } = server;
+  const kept = server.workers()[worker];
+  const before = kept.pid;
+  placement.restarting.add(worker);
+  try {
+    await moved(placement.moveAll(placement.ownedBy(worker), spare));
+    await within(RESTARTED_WITHIN_MS, kept.restart(), `worker ${worker} does not come back`);
+    const back = [...placement.ownedBy(spare), ...placement.displacedFrom(worker)];
+    await moved(placement.moveAll(back, worker));
+    say(`worker ${worker} restarted: process ${before} → ${kept.pid}, ${back.length} partitions`);
+  } finally {
+    placement.restarting.delete(worker);
+  }
+}
+
+async function moved(moving: Promise<string | undefined>): Promise<void> {
+  const reason = await moving;
+  if (reason !== undefined) throw new Error(`partitions could not be moved: ${reason}`);
+}
+
+async function restartFront(
+  server: Restartable,
+  front: number,
+  say: (progress: string) => void,
+): Promise<void> {
+  const old = server.fronts()[front];
+  const before = old.pid;
+  const successor = await server.prepareFront(front);
+  old.tell({ type: 'leave' });
+  await Bun.sleep(FRONT_NOTICE_MS);
+  await server.replaceFront(front, successor);
+  say(`front ${front} restarted: process ${before} → ${successor.pid}`);
+}
+
+function within<T>(ms: number, promise: Promise<T>, late: string): Promise<T> {
+  const { promise: tooLate, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`${late} within ${ms / 1000} s`)), ms);
+  return Promise.race([promise, tooLate]).finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,146 @@
+/**
+ * The partitions that a worker owns, and how they become more and fewer while it works. It is the worker's own record of what
+ * it owns: maps say whom to ask, and may be older or newer than this.
+ *
+ *   take: the database names this worker's owner (storage/take-partitions.ts) ─▶ rows are loaded ─▶ served
+ *   give: nothing more is taken from callers ─▶ the last commit gives it up ─▶ forgotten, with all of its memory
+ *
+ * What is on its way to either end does not fail: the database may be away for as long as it likes, and then it goes on.
+ */
+import type { Clock } from '../clock.ts';
+import { COMMIT_LANES } from '../limits.ts';
+import { log } from '../observability/log.ts';
+import type { ClaimUnderWay } from '../process.ts';
+import type { UnsettledRow } from '../storage/load-partitions.ts';
+import type { ReadStore } from '../storage/read-store.ts';
+import { Actor } from './actor.ts';
+import type { Lane } from './lane.ts';
+import { Partition } from './partition.ts';
+import { recover } from './recovery.ts';
+import { Locations } from './snapshot.ts';
+import type { Host } from './state.ts';
+import { partitionsTaken } from './worker-metrics.ts';
+
+const RETRY_MS_MIN = 20;
+const RETRY_MS_MAX = 1000;
+
+export interface EstateParts {
+  lanes: Lane[];
+  reader: ReadStore;
+  clock: Clock;
+  keysMs: number;
+  host: Host;
+  /** Told of decisions that participants may not have heard. */
+  onUnsettled(row: UnsettledRow): void;
+  fail(reason: 'fenced' | 'defect', detail: string): void;
+}
+
+export class Estate {
+  private readonly actors = new Map<number, Actor>();
+  private readonly locations = new Locations();
+  private lastTurn: Promise<unknown> = Promise.resolve();
+  private closed = false;
+
+  constructor(private readonly parts: EstateParts) {}
+
+  find(partition: number): Actor | undefined {
+    return this.actors.get(partition);
+  }
+  get all(): Actor[] {
+    return [...this.actors.values()];
+  }
+  laneOf(partition: number): Lane {
+    return this.parts.lanes[partition % COMMIT_LANES];
+  }
+
+  /** At the start of a worker: each of its lanes becomes an owner. Rejects where the database fails. */
+  async found(partitions: number[]): Promise<void> {
+    const actors = this.enter(partitions);
+    const unsettled: UnsettledRow[] = [];
+    for (const lane of this.parts.lanes) unsettled.push(...(await this.load(lane, actors)));
+    this.serve(actors, unsettled);
+  }
+
+  /** In addition to what is owned. Resolves when they are served. */
+  take(partitions: number[], claims: ClaimUnderWay[]): Promise<void> {
+    return this.inTurn(async () => {
+      const missing = partitions.filter((partition) => !this.actors.has(partition));
+      for (const lane of this.parts.lanes) {
+        const ofLane = missing.filter((partition) => this.laneOf(partition) === lane);
+        if (ofLane.length > 0) await this.takeUntilLoaded(lane, ofLane, claims);
+      }
+    });
+  }
+
+  private async takeUntilLoaded(lane: Lane, partitions: number[], claims: ClaimUnderWay[]): Promise<void> {
+    const { clock, reader, fail } = this.parts;
+    for (let retryMs = RETRY_MS_MIN; !this.closed; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
+      // Anew each time: what a broken stream has left half loaded is dropped.
+      const actors = this.enter(partitions);
+      try {
+        const unsettled = await this.load(lane, actors, lane.epoch);
+        for (const claim of claims)
+          this.actors.get(claim.partition)?.partition.claims.takeOver(claim, clock.now());
+        return this.serve(actors, unsettled);
+      } catch (error) {
+        const kind = reader.failureKind(error);
+        if (kind === 'fenced')
+          return fail('fenced', `epoch ${lane.epoch} is over: it can take no partitions`);
+        if (kind === 'defect') return fail('defect', reader.failureText(error));
+        log.warn('partitions.not-taken', { partitions, reason: reader.failureText(error) });
+      }
+      await new Promise<void>((resolve) => clock.after(retryMs, resolve));
+    }
+  }
+
+  /** Resolves when this worker has given them up and can never write to them again. @returns the claims to go with them */
+  give(partitions: number[]): Promise<ClaimUnderWay[]> {
+    return this.inTurn(async () => {
+      const leaving = partitions.flatMap((partition) => this.actors.get(partition) ?? []);
+      const claims = leaving.flatMap(({ partition }) => partition.claims.handOver(partition.partition));
+      await Promise.all(leaving.map((actor) => actor.leave()));
+      for (const { partition } of leaving) this.actors.delete(partition.partition);
+      return claims;
+    });
+  }
+
+  /** What is being taken can't be given up before it is there. */
+  private async inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const turn = this.lastTurn.then(run);
+    this.lastTurn = turn.catch(() => {});
+    return turn;
+  }
+
+  /** Ends what still waits for the database. */
+  close(): void {
+    this.closed = true;
+  }
+
+  private enter(partitions: number[]): Actor[] {
+    const { host, clock } = this.parts;
+    return partitions.map((number) => {
+      // To itself, not to whichever actor has the partition by then: it may have left and come back.
+      const own: Host = { ...host, post: (_, command) => actor.post(command) };
+      const partition = new Partition(number, this.locations, own, clock.now());
+      const actor = new Actor(partition, this.laneOf(number), 'loading');
+      this.actors.set(number, actor);
+      return actor;
+    });
+  }
+
+  private async load(lane: Lane, actors: Actor[], joining?: number): Promise<UnsettledRow[]> {
+    const { reader, clock, keysMs } = this.parts;
+    const owned = actors
+      .map(({ partition }) => partition)
+      .filter(({ partition }) => this.laneOf(partition) === lane);
+    const { epoch, unsettled } = await recover(reader, owned, clock, keysMs, joining);
+    lane.epoch = epoch;
+    partitionsTaken.value += owned.length;
+    return unsettled;
+  }
+
+  private serve(actors: Actor[], unsettled: UnsettledRow[]): void {
+    for (const actor of actors) actor.serve();
+    for (const row of unsettled) this.parts.onUnsettled(row);
+  }
+}
