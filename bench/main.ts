@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { type Circumstances, circumstances } from './machine.ts';
-import { HELP, type Options, readOptions } from './options.ts';
+import type { Options } from './options.ts';
 import { Progress } from './progress.ts';
 import { cpuTable, figureTable } from './report/figures.ts';
 import { svgBars, terminalBars } from './report/plot.ts';
@@ -75,8 +75,8 @@ function plannedSeconds(options: Options): number {
   return workloads.reduce((total, seconds) => total + seconds, START_SECONDS + RIVALS_START_SECONDS + run);
 }
 
-/** Runs until it is done or interrupted, and leaves nothing running either way. */
-async function runToTheEnd(options: Options): Promise<number> {
+/** Runs until it is done or interrupted, and leaves nothing running either way. @returns the exit code */
+export async function runBench(options: Options): Promise<number> {
   const interrupted = Promise.withResolvers<number>();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.on(signal, () => interrupted.resolve(INTERRUPTED));
@@ -87,13 +87,4 @@ async function runToTheEnd(options: Options): Promise<number> {
   } finally {
     progress[Symbol.dispose]();
   }
-}
-
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options === 'help') console.log(HELP);
-  else process.exit(await runToTheEnd(options));
-} catch (error) {
-  console.error(`bench: ${error instanceof Error ? error.message : error}`);
-  process.exit(1);
 }

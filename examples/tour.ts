@@ -4,25 +4,15 @@
  * second replay finds less stock, until the reservations of the first run out.
  */
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Presets, SingleBar } from 'cli-progress';
-import { type Level, NoServer, type Order, type Placed, ShopClient } from './shop-client.ts';
+import { type Level, type Order, type Placed, ShopClient } from './shop-client.ts';
 import { audit, Granted } from './tour-books.ts';
 
-const HELP = `Loads examples/stock.csv into a running Holdfast, replays examples/orders.ndjson, checks the books.
-
-  bun run tour [--url http://127.0.0.1:3000] [--concurrency 64] [--orders 10000]
-
-  --url          of the server; default: http://127.0.0.1 and PORT, or 3000
-  --concurrency  requests in flight at once; default 64
-  --orders       how many of the orders; default: all of them
-  --help         this text
-
-Ends with code 1 if a unit was promised twice, the books do not balance, or an order failed.`;
-
-interface Options {
+export interface TourOptions {
   url: string;
+  key?: string;
   concurrency: number;
+  /** How many of them, at most. */
   orders: number;
 }
 
@@ -35,10 +25,11 @@ interface Tally {
   seconds: number;
 }
 
-async function main({ url, concurrency, orders: ordersMax }: Options): Promise<number> {
+/** @returns the exit code */
+export async function tour({ url, key, concurrency, orders: ordersMax }: TourOptions): Promise<number> {
   const stock = await readStock();
   const orders = (await readOrders()).slice(0, ordersMax);
-  const client = new ShopClient(url);
+  const client = new ShopClient(url, key);
   await client.requireServer();
   console.log(`${count(stock.length)} stock levels, then ${count(orders.length)} orders, to ${url}\n`);
 
@@ -150,35 +141,6 @@ async function readOrders(): Promise<Order[]> {
   return Bun.JSONL.parse(await Bun.file(join(import.meta.dir, 'orders.ndjson')).text()) as Order[];
 }
 
-function readOptions(args: string[]): Options | 'help' {
-  const { values } = parseArgs({
-    args,
-    options: {
-      url: { type: 'string', default: `http://127.0.0.1:${process.env.PORT || 3000}` },
-      concurrency: { type: 'string', default: '64' },
-      orders: { type: 'string', default: '1000000' },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (values.help) return 'help';
-  const [concurrency, orders] = (['concurrency', 'orders'] as const).map((name) => {
-    const number = Number(values[name]);
-    if (Number.isInteger(number) && number > 0) return number;
-    throw new Error(`--${name} is ${JSON.stringify(values[name])}; allowed is a whole number from 1`);
-  });
-  return { url: values.url.replace(/\/+$/, ''), concurrency, orders };
-}
-
 function count(number: number): string {
   return number.toLocaleString('en');
-}
-
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options === 'help') console.log(HELP);
-  else process.exitCode = await main(options);
-} catch (error) {
-  if (!(error instanceof NoServer) && !(error instanceof Error)) throw error;
-  console.error(`tour: ${error.message}`);
-  process.exitCode = 1;
 }

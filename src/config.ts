@@ -18,6 +18,9 @@ export interface Settings {
   retentionDays: number | undefined;
   keyHours: number;
   logLevel: Level;
+  /** Both or none of them. */
+  tlsCert: string | undefined;
+  tlsKey: string | undefined;
 }
 
 export interface Setting<T> {
@@ -60,7 +63,7 @@ export const SETTINGS: { [Name in keyof Settings]: Setting<Settings[Name]> } = {
   host: {
     variable: 'HOST',
     fallback: '127.0.0.1',
-    meaning: 'address to listen on; 0.0.0.0 for all',
+    meaning: 'address to listen on; 0.0.0.0 for all. One that others can reach needs an API key',
     allowed: 'an IP address or a host name of this machine',
     read: (text) => (/^[A-Za-z0-9._:%-]+$/.test(text) ? text : undefined),
   },
@@ -124,6 +127,22 @@ export const SETTINGS: { [Name in keyof Settings]: Setting<Settings[Name]> } = {
     allowed: LEVELS.join(', '),
     read: (text) => LEVELS.find((level) => level === text),
   },
+  tlsCert: {
+    variable: 'HOLDFAST_TLS_CERT',
+    fallback: undefined,
+    fallbackText: 'none: HTTP without TLS',
+    meaning: 'PEM file with the certificate, and those that it was signed by; read at the start',
+    allowed: 'the path of a file, together with HOLDFAST_TLS_KEY',
+    read: (text) => (text.includes('\0') ? undefined : text),
+  },
+  tlsKey: {
+    variable: 'HOLDFAST_TLS_KEY',
+    fallback: undefined,
+    fallbackText: 'none',
+    meaning: 'PEM file with the private key of that certificate, without a passphrase',
+    allowed: 'the path of a file, together with HOLDFAST_TLS_CERT',
+    read: (text) => (text.includes('\0') ? undefined : text),
+  },
 };
 
 /** @throws WrongSetting */
@@ -139,6 +158,8 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     retentionDays: read(SETTINGS.retentionDays, env),
     keyHours: read(SETTINGS.keyHours, env),
     logLevel: read(SETTINGS.logLevel, env),
+    tlsCert: read(SETTINGS.tlsCert, env),
+    tlsKey: read(SETTINGS.tlsKey, env),
   };
   const lastPort = settings.port + settings.fronts - 1;
   if (lastPort > PORT_MAX) {
@@ -152,7 +173,22 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
       `HOLDFAST_WORKERS is ${settings.workers}; allowed is at most HOLDFAST_PARTITIONS, which is ${settings.partitions}`,
     );
   }
+  if ((settings.tlsCert === undefined) !== (settings.tlsKey === undefined)) {
+    const [set, missing] =
+      settings.tlsKey === undefined
+        ? [SETTINGS.tlsCert, SETTINGS.tlsKey]
+        : [SETTINGS.tlsKey, SETTINGS.tlsCert];
+    throw new WrongSetting(`${set.variable} is set and ${missing.variable} is not; TLS needs both`);
+  }
   return settings;
+}
+
+/**
+ * Whether only this machine reaches what listens there. A name other than `localhost` may be anybody's tomorrow: it
+ * counts as one that others reach.
+ */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function read<T>(setting: Setting<T>, env: Record<string, string | undefined>): T {

@@ -67,6 +67,8 @@ export const LINK_REQUESTS_MAX = 16_384;
 export const MAILBOX_COMMANDS_MAX = 8192;
 /** Commands that one commit may carry. */
 export const BATCH_COMMANDS_MAX = 1024;
+/** Of what has come due, so that a burst of it keeps no command waiting for long: it takes Postgres some 10 ms of a core. */
+export const BATCH_DUE_MAX = 256;
 /** Commits on their way at once on one lane: one that Postgres executes, one behind it in the socket. */
 export const COMMITS_IN_FLIGHT_MAX = 2;
 
@@ -80,6 +82,18 @@ export const EXPORT_LEVELS_PER_PAGE = 1000;
  * committed. More would not be faster, and a reservation would have to wait behind it.
  */
 export const IMPORT_ROWS_IN_FLIGHT_MAX = BATCH_COMMANDS_MAX * (COMMITS_IN_FLIGHT_MAX + 1);
+
+/** One line of a hold in so many is looked at for which SKUs are hot, into so many counters of a worker. */
+export const HOT_SAMPLE = 8;
+export const HOT_SKUS_TRACKED = 64;
+/** How many of them a worker tells; and after how long a line weighs only a third of a new one. */
+export const HOT_SKUS_TOLD = 12;
+export const HOT_FADE_MS = 5000;
+/** Viewers of the dashboard that one front serves at once. */
+export const DASHBOARD_VIEWERS_MAX = 16;
+/** How often they are told, and for how many times back a new one sees curves. */
+export const DASHBOARD_EVERY_MS = 1000;
+export const DASHBOARD_POINTS_MAX = 300;
 
 /** Connections that a worker commits over; a partition always uses the same one. */
 export const COMMIT_LANES = 1;
@@ -116,6 +130,19 @@ export const GATHER_WAIT_MS = 2000;
 /** How often a worker asks whether the database answers, and how long it takes silence for an answer that is late. */
 export const PING_EVERY_MS = 1000;
 export const PING_WAIT_MS = 1000;
+/** API keys that are not revoked: every front has all of them in memory, and reads them again and again. */
+export const API_KEYS_MAX = 1000;
+/** Characters of the name of an API key. */
+export const API_KEY_NAME_CHARACTERS_MAX = 100;
+/**
+ * How often a front asks for the API keys, how often while it does not know them yet, and how long for: a key that is
+ * made or revoked is so everywhere by the sum of the first and the last.
+ */
+export const API_KEYS_EVERY_MS = 1000;
+export const API_KEYS_FIRST_MS = 25;
+export const API_KEYS_WAIT_MS = 1000;
+/** Requests in the rate of an API key, whatever they are counted by. */
+export const RATE_REQUESTS_MAX = 1_000_000;
 /** How long a connection without traffic stays open; longer than a load balancer keeps its own. */
 export const IDLE_CONNECTION_SECONDS = 65;
 /** A participant that has heard nothing of a reservation for this long asks its home. */
@@ -175,6 +202,7 @@ relate(
     FRAME_BYTES_MAX,
   'a page of a ledger fits a frame',
 );
+relate(BATCH_DUE_MAX < BATCH_COMMANDS_MAX, 'a batch has room for commands beside what is due');
 relate(BATCH_COMMANDS_MAX <= MAILBOX_COMMANDS_MAX, 'a mailbox can fill a batch');
 relate(IMPORT_ROWS_PER_MESSAGE_MAX <= BATCH_COMMANDS_MAX, 'a batch has room for a part of an import');
 relate(
@@ -199,6 +227,10 @@ relate(
   IDLE_CONNECTION_SECONDS * 1000 > BODY_DEADLINE_MS + REQUEST_DEADLINE_MS + SETTLE_WAIT_MS + 3 * SWEEP_MS,
   'a connection outlives the answer that it waits for',
 );
+relate(
+  API_KEYS_MAX * (6 * API_KEY_NAME_CHARACTERS_MAX + 400) < FRAME_BYTES_MAX,
+  'all API keys fit a frame, with names of characters that JSON escapes',
+);
 relate(GATHER_WAIT_MS > REPORT_WAIT_MS, 'the supervisor answers without those that do not report');
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
 relate(REHOLD_ALLOCATIONS_MAX <= 65_535, 'a line of a rehold fits u16');
@@ -208,6 +240,7 @@ relate(
 );
 relate(CLAIM_MS > 2 * REQUEST_DEADLINE_MS + SETTLE_WAIT_MS, 'a claim outlives the request that has it');
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
+relate(HOT_SKUS_TOLD <= Math.min(HOT_SKUS_TRACKED, 255), 'the hot SKUs fit u8');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
 relate(SEARCH_STATEMENT_MS < SEARCH_ANSWER_MS, 'a statement that takes too long ends before its connection');
 relate(SEARCH_ANSWER_MS < REQUEST_DEADLINE_MS, 'the caller of a search that takes too long hears of it');

@@ -1,33 +1,12 @@
+#!/usr/bin/env bun
 /**
- * argv → command; nothing else. Each command loads only what it needs: a front never loads the
- * Postgres client, a worker never the HTTP framework.
+ * argv → what runs; nothing else. Each loads only what it needs: a front never loads the Postgres client, a
+ * worker never the HTTP framework, and none of the processes of a server the parser of command lines.
  */
 import type { DatabaseSpec, FrontSpec, WorkerSpec } from './process.ts';
 
-const HELP = `Holdfast reserves inventory and never promises the same unit twice.
-
-  bun run start     starts everything: Postgres, workers, fronts; Ctrl-C drains and stops them
-  bun run verify    checks the books of the database, beside a running server or without one: exit code 0 when
-                    they balance, 1 when not, 2 when it could not find out
-      --repair      then asks, and corrects by entries of the ledger what these can correct; not beside a server
-      --yes         does not ask
-  bun run test      runs the tests
-  bun run tour      loads a shop into a running server, replays its orders, checks the books
-  bun run bench     runs the benchmarks
-
-Settings, as environment variables:
-`;
-
-const [first = 'serve', ...rest] = process.argv.slice(2);
-// `bun run start --help` arrives as `serve --help`; a server takes settings, and no arguments.
-const asksForHelp = rest[0] === '--help' || rest[0] === '-h';
-const command = first === 'serve' || asksForHelp ? (rest[0] ?? first) : first;
+const [command, ...rest] = process.argv.slice(2);
 switch (command) {
-  case 'serve': {
-    const { serve } = await import('./supervisor/supervisor.ts');
-    process.exit(await serve(process.env));
-    break;
-  }
   case 'worker': {
     const { runChild } = await import('./supervisor/child.ts');
     await runChild(async (spec: WorkerSpec) => (await import('./worker/start-worker.ts')).startWorker(spec));
@@ -42,26 +21,18 @@ switch (command) {
   }
   case 'migrate': {
     const { runTask } = await import('./supervisor/child.ts');
-    await runTask(async (spec: { database: DatabaseSpec; partitions: number }) =>
-      (await import('./storage/migrate.ts')).prepareDatabase(spec.database, spec.partitions),
+    await runTask(async (spec: { database: DatabaseSpec; partitions: number; exposedAt?: string }) =>
+      (await import('./storage/migrate.ts')).prepareDatabase(spec.database, spec.partitions, spec.exposedAt),
     );
     break;
   }
-  case 'verify': {
-    const { verify } = await import('./verify/verify.ts');
-    process.exit(await verify(rest, process.env));
-    break;
-  }
-  case '--help':
-  case '-h':
-  case 'help': {
-    const { settingsHelp } = await import('./config.ts');
-    console.log(HELP + settingsHelp());
-    break;
-  }
-  default:
-    console.error(
-      `holdfast: ${JSON.stringify(command)} is not a command; there are serve, verify, tour, test, bench and --help`,
+  default: {
+    // A server that is asked for nothing else starts as directly as its children do.
+    const isPlainServe = command === 'serve' && rest.length === 0;
+    process.exit(
+      isPlainServe
+        ? await (await import('./supervisor/supervisor.ts')).serve(process.env)
+        : await (await import('./cli/run.ts')).run(process.argv.slice(2)),
     );
-    process.exit(1);
+  }
 }

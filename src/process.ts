@@ -36,6 +36,18 @@ export interface FrontSpec {
   host: string;
   port: number;
   map: PartitionMap;
+  /** How many there are of them. */
+  fronts: number;
+  /** Only this machine reaches it, so that it needs no API keys as long as there has never been one. */
+  mayBeOpen: boolean;
+  tls?: TlsFiles;
+}
+
+/** Paths of PEM files. */
+export interface TlsFiles {
+  /** The certificate, and those that it was signed by. */
+  cert: string;
+  key: string;
 }
 
 /** Child → supervisor. */
@@ -58,6 +70,8 @@ export type ToChild =
 export interface ProcessMetrics {
   /** As in its log lines: `worker 0`. */
   process: string;
+  /** Absent where it does not run. */
+  pid?: number;
   /** Absent where it did not report in time. */
   families?: MetricFamily[];
 }

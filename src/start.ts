@@ -17,12 +17,11 @@ if (!existsSync(join(root, 'bun.lock')))
 const locked = new Bun.CryptoHasher('sha256').update(readFileSync(join(root, 'bun.lock'))).digest('hex');
 if (installed() !== locked) await install();
 
-const [command = 'serve', ...rest] = process.argv.slice(2);
-if (command === 'test') process.exit(await run('test', ...rest));
-else if (command === 'bench') process.exit(await run(join(root, 'bench', 'main.ts'), ...rest));
+const [command, ...rest] = process.argv.slice(2);
+// Two files at a time: each starts servers of several processes.
+if (command === 'test') process.exit(await run('test', '--parallel=2', ...rest));
 else if (command === 'simulate')
   process.exit(await run(join(root, 'test', 'simulation', 'main.ts'), ...rest));
-else if (command === 'tour') process.exit(await run(join(root, 'examples', 'tour.ts'), ...rest));
 else await import('./main.ts');
 
 function installed(): string | undefined {

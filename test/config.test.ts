@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'bun:test';
-import { databasePlace, readSettings, SETTINGS, settingsHelp, WrongSetting } from '../src/config.ts';
+import {
+  databasePlace,
+  isLoopback,
+  readSettings,
+  SETTINGS,
+  settingsHelp,
+  WrongSetting,
+} from '../src/config.ts';
 
 function refusal(env: Record<string, string>): string {
   try {
@@ -112,6 +119,26 @@ describe('settings', () => {
   ])('%s is shown as %s', (url, place) => {
     expect(readSettings({ DATABASE_URL: url }).databaseUrl).toBe(url);
     expect(databasePlace(url)).toBe(place);
+  });
+
+  test('TLS needs both of its files', () => {
+    const both = { HOLDFAST_TLS_CERT: 'a.crt', HOLDFAST_TLS_KEY: 'a.key' };
+    expect(readSettings(both)).toMatchObject({ tlsCert: 'a.crt', tlsKey: 'a.key' });
+    expect(refusal({ HOLDFAST_TLS_CERT: 'a.crt' })).toContain('HOLDFAST_TLS_KEY is not');
+  });
+
+  test.each([
+    ['127.0.0.1', true],
+    ['127.1.2.3', true],
+    ['localhost', true],
+    ['::1', true],
+    ['0.0.0.0', false],
+    ['::', false],
+    ['10.0.0.1', false],
+    ['127.0.0.1.example', false],
+    ['shop.localhost', false],
+  ])('%s is of this machine only: %p', (host, expected) => {
+    expect(isLoopback(host)).toBe(expected);
   });
 
   test('--help names each of them', () => {

@@ -15,16 +15,44 @@ const LAYERS: Record<string, string[]> = {
   clock: [],
   process: ['routing'],
   config: ['limits', 'observability'],
+  access: EVERYWHERE,
   reservations: EVERYWHERE,
   routing: EVERYWHERE,
   observability: [...EVERYWHERE, 'package.json'],
-  wire: [...EVERYWHERE, 'reservations', 'observability'],
-  storage: [...EVERYWHERE, 'reservations', 'observability'],
+  wire: [...EVERYWHERE, 'access', 'reservations', 'observability'],
+  storage: [...EVERYWHERE, 'access', 'reservations', 'observability'],
   worker: [...EVERYWHERE, 'reservations', 'wire', 'storage', 'routing', 'observability'],
-  front: [...EVERYWHERE, 'reservations', 'wire', 'routing', 'observability', 'package.json'],
+  // What runs in a browser; a front serves it, and both know what is told.
+  dashboard: ['wire'],
+  front: [
+    ...EVERYWHERE,
+    'access',
+    'reservations',
+    'wire',
+    'routing',
+    'observability',
+    'dashboard',
+    'package.json',
+  ],
   supervisor: [...EVERYWHERE, 'config', 'routing', 'observability', 'package.json'],
+  keys: [...EVERYWHERE, 'access', 'config', 'storage', 'supervisor', 'observability'],
   verify: [...EVERYWHERE, 'config', 'storage', 'supervisor', 'observability'],
+  // Types alone: see the test of it below.
+  client: ['front', 'reservations'],
   // They choose what a process loads, so only what they import statically counts.
+  cli: [
+    ...EVERYWHERE,
+    'access',
+    'client',
+    'front',
+    'config',
+    'keys',
+    'supervisor',
+    'verify',
+    'package.json',
+    'examples',
+    'bench',
+  ],
   main: ['process'],
   start: [],
 };
@@ -37,6 +65,8 @@ const PACKAGES: Record<string, string[]> = {
     '@opentelemetry/sdk-trace',
   ],
   storage: ['postgres'],
+  dashboard: ['uplot'],
+  cli: ['commander', 'cli-progress'],
   front: ['elysia', '@elysiajs/swagger', '@sinclair/typebox', 'swagger-ui-dist', 'prom-client'],
 };
 /** Pure code: no module of the platform either. */
@@ -57,14 +87,14 @@ function importsOf(source: string, from: string): Import[] {
 }
 
 function partOf(path: string): string {
-  const [first] = relative(join(REPOSITORY, 'src'), path).split('/');
-  return first.startsWith('..') ? basename(path) : first.replace(/\.ts$/, '');
+  const [first, second] = relative(REPOSITORY, path).split('/');
+  return first === 'src' ? second.replace(/\.ts$/, '') : first;
 }
 
 /** Why an import is not allowed; undefined where it is. */
 function objection({ from, module, dynamic }: Import): string | undefined {
   const part = partOf(from);
-  if (dynamic && (part === 'main' || part === 'start')) return undefined;
+  if (dynamic && ['main', 'start', 'cli'].includes(part)) return undefined;
   const what = `${relative(REPOSITORY, from)} imports ${module}`;
   if (module.startsWith('.')) {
     const target = partOf(join(dirname(from), module));
@@ -96,6 +126,22 @@ describe('layering', () => {
 
   test('every part of src has its place in the table', () => {
     expect([...new Set(sources.map(partOf))].filter((part) => LAYERS[part] === undefined)).toEqual([]);
+  });
+
+  // It is published, and runs where there is nothing of the server: in another process, in Node, in a browser.
+  test('the client takes nothing but types from the rest, and nothing from the platform', () => {
+    const imports = sources
+      .filter((path) => partOf(path) === 'client')
+      .flatMap(
+        (path) =>
+          readFileSync(path, 'utf8').match(
+            /^(import|export)\b[^;]* from '[^']+'|\bimport\(['"]|^import '.*'/gm,
+          ) ?? [],
+      );
+    expect(imports.length).toBeGreaterThan(10);
+    expect(
+      imports.filter((line) => !/ from '\.\/[^']+'$|^(import|export) type [^;]* from '\.\.\//.test(line)),
+    ).toEqual([]);
   });
 
   // The check itself: each of these must be objected to, however it is written.

@@ -1,9 +1,13 @@
 /** What answers look like: published, not checked. */
-import { Type } from '@sinclair/typebox';
+import { type Static, type TSchema, Type } from '@sinclair/typebox';
 import { FAULTS_MAX } from '../limits.ts';
 import { LEDGER_KINDS, STATUSES } from '../reservations/types.ts';
 
-const ref = (name: string) => Type.Unsafe<unknown>({ $ref: `#/components/schemas/${name}` });
+/** Published by its name, typed as what it refers to. */
+const ref = <S extends TSchema>(name: string) =>
+  Type.Unsafe<Static<S>>({ $ref: `#/components/schemas/${name}` });
+const oneOf = <Word extends string>(words: readonly Word[], options = {}) =>
+  Type.Unsafe<Word>({ type: 'string', enum: words, ...options });
 const Time = (description: string) =>
   Type.String({ format: 'date-time', description: `${description} RFC 3339, UTC, with milliseconds.` });
 
@@ -30,16 +34,16 @@ const StockLevel = Type.Object(
 );
 const SkuStock = Type.Object({
   sku: Type.String(),
-  totals: ref('Totals'),
-  levels: Type.Array(ref('StockLevel'), { description: 'One for each location.' }),
+  totals: ref<typeof Totals>('Totals'),
+  levels: Type.Array(ref<typeof StockLevel>('StockLevel'), { description: 'One for each location.' }),
 });
 const StockQueryResult = Type.Object({
   results: Type.Array(
     Type.Object({
       sku: Type.String(),
       found: Type.Boolean({ description: 'False where no stock was ever set; then nothing follows.' }),
-      totals: Type.Optional(ref('Totals')),
-      levels: Type.Optional(Type.Array(ref('StockLevel'))),
+      totals: Type.Optional(ref<typeof Totals>('Totals')),
+      levels: Type.Optional(Type.Array(ref<typeof StockLevel>('StockLevel'))),
     }),
     { description: 'In the order asked.' },
   ),
@@ -64,15 +68,15 @@ const BatchResult = Type.Object({
       replayed: Type.Optional(
         Type.Boolean({ description: 'True where it is the answer of an earlier request with the same key.' }),
       ),
-      reservation: Type.Optional(ref('Reservation')),
-      problem: Type.Optional(ref('Problem')),
+      reservation: Type.Optional(ref<typeof Reservation>('Reservation')),
+      problem: Type.Optional(ref<typeof Problem>('Problem')),
     }),
     { description: 'In the order asked; each has a reservation or a problem.' },
   ),
 });
 const Reservation = Type.Object({
   id: Type.String({ format: 'uuid' }),
-  status: Type.Unsafe<string>({ type: 'string', enum: STATUSES }),
+  status: oneOf(STATUSES),
   lines: Type.Array(
     Type.Object({
       sku: Type.String(),
@@ -92,7 +96,7 @@ const Reservation = Type.Object({
       Type.Object({
         line: Type.Integer({ description: 'The index of the line in the request.' }),
         sku: Type.String(),
-        code: Type.Unsafe<string>({ type: 'string', enum: ['insufficient-stock', 'unknown-sku'] }),
+        code: oneOf(['insufficient-stock', 'unknown-sku']),
         requested: Type.Integer(),
         granted: Type.Integer(),
       }),
@@ -104,7 +108,7 @@ const NextCursor = Type.Optional(
   Type.String({ description: 'For the parameter `cursor`. Absent on the last page.' }),
 );
 const ReservationPage = Type.Object({
-  items: Type.Array(ref('Reservation'), { description: 'Newest first.' }),
+  items: Type.Array(ref<typeof Reservation>('Reservation'), { description: 'Newest first.' }),
   nextCursor: NextCursor,
 });
 const LedgerEntry = Type.Object(
@@ -115,9 +119,7 @@ const LedgerEntry = Type.Object(
         'Its place in the order of all changes of the partition that the SKU is in: rises by one with each, without gaps, whichever SKU or location is changed.',
     }),
     location: Type.String(),
-    kind: Type.Unsafe<string>({
-      type: 'string',
-      enum: LEDGER_KINDS,
+    kind: oneOf(LEDGER_KINDS, {
       description:
         '`counted`: a PUT set the level. `adjusted`: an adjustment. `held`, `confirmed`, `cancelled`, `expired`: what became of a reservation. `released`: a confirmation sold less than was held. `never`: units of a reservation that did not come about, since a part of it was refused elsewhere. `corrected`: a repair of the books.',
     }),
@@ -137,7 +139,9 @@ const LedgerEntry = Type.Object(
   { description: 'One change of one level. It is never altered.' },
 );
 const LedgerPage = Type.Object({
-  items: Type.Array(ref('LedgerEntry'), { description: 'Newest first: by seq, over all locations.' }),
+  items: Type.Array(ref<typeof LedgerEntry>('LedgerEntry'), {
+    description: 'Newest first: by seq, over all locations.',
+  }),
   nextCursor: NextCursor,
 });
 const Problem = Type.Object(
@@ -176,9 +180,9 @@ const Problem = Type.Object(
   },
   { description: 'RFC 9457.' },
 );
-const Liveness = Type.Object({ status: Type.Unsafe<string>({ type: 'string', enum: ['live'] }) });
+const Liveness = Type.Object({ status: oneOf(['live']) });
 const Readiness = Type.Object({
-  status: Type.Unsafe<string>({ type: 'string', enum: ['ready', 'not-ready'] }),
+  status: oneOf(['ready', 'not-ready']),
   partitions: Type.Object({ total: Type.Integer(), serving: Type.Integer() }),
   missing: Type.Array(Type.String(), { description: 'What is not there yet; empty when ready.' }),
 });
@@ -188,9 +192,7 @@ const PartitionTable = Type.Object({
     Type.Object({
       partition: Type.Integer(),
       worker: Type.Integer(),
-      state: Type.Unsafe<string>({
-        type: 'string',
-        enum: ['loading', 'serving', 'unknown'],
+      state: oneOf(['loading', 'serving', 'unknown'], {
         description: '`unknown`: the worker did not answer; then nothing follows.',
       }),
       epoch: Type.Optional(Type.Integer()),
@@ -198,6 +200,7 @@ const PartitionTable = Type.Object({
       held: Type.Optional(Type.Integer({ description: 'Reservations held here.' })),
       mailboxDepth: Type.Optional(Type.Integer()),
       commitSeq: Type.Optional(Type.Integer()),
+      commands: Type.Optional(Type.Integer({ description: 'Decided since the worker began.' })),
     }),
   ),
 });
@@ -219,3 +222,5 @@ export const ANSWERS = {
   PartitionTable,
   Problem,
 };
+/** What each of them is to TypeScript. */
+export type Answers = { [Name in keyof typeof ANSWERS]: Static<(typeof ANSWERS)[Name]> };

@@ -3,15 +3,29 @@
  * not answer. An answer always comes, by the request's deadline at the latest; that a worker could not
  * be asked, or did not say, is an answer too.
  */
+
+import type { Keyring } from '../access/keyring.ts';
 import type { Clock } from '../clock.ts';
 import { gauge } from '../observability/metrics.ts';
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
 import { connect, type Link, LinkBroken } from '../wire/link.ts';
-import type { Reply, Request, SearchRequest, StatusRequest, WorkerStatus } from '../wire/messages.ts';
+import type {
+  HotSku,
+  HottestRequest,
+  ReadApiKeysRequest,
+  Reply,
+  Request,
+  SearchRequest,
+  StatusRequest,
+  WorkerStatus,
+} from '../wire/messages.ts';
 import type { Deadlines } from './deadlines.ts';
 
-export type PartitionRequest = Exclude<Request, StatusRequest | SearchRequest>;
+export type PartitionRequest = Exclude<
+  Request,
+  StatusRequest | HottestRequest | SearchRequest | ReadApiKeysRequest
+>;
 
 /** No reply. If `sent`, the worker may have done what was asked; otherwise it never heard of it. */
 export interface Lost {
@@ -70,6 +84,14 @@ export class Backends implements Asker {
     return NO_WORKER;
   }
 
+  /** The API keys, of another worker each time: one that hangs does not keep them from us. Undefined: it can't say now. */
+  async keyring(withinMs: number): Promise<Keyring | undefined> {
+    const { links } = this;
+    const link = links[this.turn++ % links.length];
+    const answer = await this.askLink(link, { kind: 'read-api-keys' }, this.clock.now() + withinMs);
+    return answer.kind === 'api-keys' ? answer.keyring : undefined;
+  }
+
   /** One entry for each worker; undefined for one that did not answer in time. */
   statuses(withinMs: number): Promise<(WorkerStatus | undefined)[]> {
     const giveUpAt = this.clock.now() + withinMs;
@@ -79,6 +101,17 @@ export class Backends implements Asker {
         return answer.kind === 'status' ? answer.status : undefined;
       }),
     );
+  }
+
+  /** Of the workers that answer in time, the SKUs that many ask for, from the most to the least. */
+  async hottest(withinMs: number): Promise<HotSku[]> {
+    const giveUpAt = this.clock.now() + withinMs;
+    const answers = await Promise.all(
+      this.links.map((link) => this.askLink(link, { kind: 'hottest' }, giveUpAt)),
+    );
+    return answers
+      .flatMap((answer) => (answer.kind === 'hottest' ? answer.skus : []))
+      .sort((a, b) => b.asked - a.asked);
   }
 
   close(): void {

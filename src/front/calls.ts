@@ -386,6 +386,7 @@ export const calls = {
               held: 12,
               mailboxDepth: 0,
               commitSeq: 5021,
+              commands: 260_318,
             },
           ],
         },

@@ -1,13 +1,15 @@
-/** What the calls share: the workers behind them, the bodies they read, the time, new ids, and bounds of bulk. */
+/** What the calls share: who gets in, the workers behind them, the bodies they read, the time, new ids, and bounds of bulk. */
 import type { Clock } from '../clock.ts';
 import type { ProcessMetrics } from '../process.ts';
 import type { ReservationIds } from '../reservations/id.ts';
+import type { Access } from './access.ts';
 import type { Backends } from './backends.ts';
 import type { Bodies } from './body.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Gate } from './gate.ts';
 
 export interface FrontContext {
+  access: Pick<Access, 'admit' | 'isKnown'>;
   backends: Backends;
   bodies: Bodies;
   clock: Clock;

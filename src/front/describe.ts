@@ -140,7 +140,7 @@ function successResponse({ description, schema, example, texts, headers }: Succe
 }
 
 /** Codes that share a status share a response, with an example for each. */
-function problemResponses(codes: ProblemCode[]): Record<string, OpenApiResponse> {
+export function problemResponses(codes: ProblemCode[]): Record<string, OpenApiResponse> {
   const byStatus = Object.groupBy(codes, (code) => problemOf(code).status);
   return mapValues(byStatus as Record<string, ProblemCode[]>, (sharing) => {
     const problems = sharing.map((code) => problemOf(code) as Problem);

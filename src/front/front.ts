@@ -10,19 +10,23 @@ import { reportMetrics } from '../observability/metrics.ts';
 import type { FrontSpec, ProcessMetrics, Running } from '../process.ts';
 import { ReservationIds } from '../reservations/id.ts';
 import { findProblem } from '../reservations/outcomes.ts';
+import { Access } from './access.ts';
 import { Backends } from './backends.ts';
 import { Bodies } from './body.ts';
 import type { FrontContext } from './context.ts';
+import { dashboardPages } from './dashboard-pages.ts';
 import { Deadlines } from './deadlines.ts';
 import { fallback } from './fallback.ts';
 import { Gate } from './gate.ts';
 import { watchPending } from './http-metrics.ts';
+import { watchKeys } from './key-watch.ts';
 import { Observer } from './observe.ts';
 import { openApiOf } from './openapi.ts';
 import { problemIndex, problemPage, swaggerPages } from './pages.ts';
 import { problem } from './problems.ts';
 import { ok } from './render.ts';
 import { routes } from './routes.ts';
+import { Viewers } from './viewers.ts';
 
 /**
  * @param gather asks the supervisor for the metrics of every process; without one, there is only this
@@ -37,13 +41,17 @@ export async function startFront(
   const clock = systemClock;
   const deadlines = new Deadlines(clock);
   const backends = new Backends(spec.map, deadlines, clock);
+  const access = new Access(spec.mayBeOpen, spec.fronts, clock);
+  const stopWatching = watchKeys(access, backends, clock);
   const draining = new AbortController();
   const close = (): void => {
+    stopWatching();
     backends.close();
     deadlines.close();
   };
   try {
     const app = await compose({
+      access,
       backends,
       bodies: new Bodies(deadlines, clock),
       clock,
@@ -74,6 +82,7 @@ async function compose(context: FrontContext) {
   const { call } = observer;
   const openApi = await openApiOf(api);
   const swagger = await swaggerPages();
+  const dashboard = await dashboardPages();
   // First, because a hook sees only what is registered after it.
   const app = new Elysia({ normalize: false, precompile: true })
     .onError(({ code, error, request }) =>
@@ -88,6 +97,8 @@ async function compose(context: FrontContext) {
       '/swagger/json',
       call(() => ok(openApi)),
     )
+    .get('/dashboard', call(dashboard.page))
+    .get('/dashboard/events', call(new Viewers(context).events))
     .get('/problems', call(problemIndex))
     .get(
       '/problems/:code',
@@ -96,16 +107,17 @@ async function compose(context: FrontContext) {
         return found === undefined ? problem('not-found') : problemPage(found);
       }),
     );
-  for (const asset of swagger.assets) app.get(asset.path, call(asset.response));
+  for (const asset of [...swagger.assets, ...dashboard.assets]) app.get(asset.path, call(asset.response));
   const withoutRoute = fallback(app.routes);
   return app;
 }
 
-function listen(app: Awaited<ReturnType<typeof compose>>, { host, port }: FrontSpec): void {
+function listen(app: Awaited<ReturnType<typeof compose>>, { host, port, tls }: FrontSpec): void {
   try {
     app.listen({
       hostname: host,
       port,
+      tls: tls && { cert: Bun.file(tls.cert), key: Bun.file(tls.key) },
       reusePort: false,
       // Bun's own error page would show the source.
       development: false,

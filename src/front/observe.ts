@@ -1,6 +1,6 @@
 /**
- * What surrounds every call: its request id, its metrics, its place in a trace, and the end of a defect that a
- * handler let through. A call that is registered through here can't forget any of it.
+ * What surrounds every call: who may make it, its request id, its metrics, its place in a trace, and the end of a
+ * defect that a handler let through. A call that is registered through here can't forget any of it.
  *
  * A request that nobody traces pays for two header lookups, a context of its own and a few additions.
  */
@@ -8,8 +8,10 @@ import { elapsedMs } from '../clock.ts';
 import { log, shows } from '../observability/log.ts';
 import { makesSpans, type Span, startSpan } from '../observability/spans.ts';
 import { parseTraceparent, type TraceContext } from '../observability/trace-context.ts';
+import type { Admitted, Caller } from './access.ts';
 import type { CallContext, FrontContext } from './context.ts';
 import { patternOf, type RouteMetrics, routeMetrics } from './http-metrics.ts';
+import { type Need, needOf } from './needs.ts';
 import { problem } from './problems.ts';
 import { REQUEST_ID, requestIdOf } from './request-id.ts';
 
@@ -34,28 +36,34 @@ export class Observer {
   /** @returns a handler for Elysia, to be registered for one route */
   readonly call = <Params>(run: Run<Params>): ((incoming: Incoming<Params>) => Promise<Response>) => {
     let metrics: RouteMetrics | undefined;
+    let need: Need | undefined;
     return async ({ request, params, route }) => {
       const startedAt = elapsedMs();
       metrics ??= routeMetrics(request.method === 'HEAD' ? 'GET' : request.method, route);
+      need ??= needOf(request.method, metrics.labels.route);
       const requestId = requestIdOf(request);
       const trace = traceOf(request, route, requestId);
+      let admitted: Admitted | undefined;
       let response: Response;
       try {
-        response = await run(this.contextOf(requestId, trace), request, params);
+        admitted = this.context.access.admit(request, need);
+        response = admitted?.refusal ?? (await run(this.contextOf(requestId, trace), request, params));
       } catch (error) {
         response = failed(error, request, requestId, trace);
       }
-      answered(request, metrics, response, { requestId, trace, startedAt });
+      answered(request, metrics, response, { requestId, trace, startedAt, need, caller: admitted?.caller });
       return response;
     };
   };
 
   /** Answers what no route takes. */
   unmatched(request: Request, run: (request: Request) => Response): Response {
-    const known = { requestId: requestIdOf(request), trace: undefined, startedAt: elapsedMs() };
+    const known: Known = { requestId: requestIdOf(request), startedAt: elapsedMs(), need: 'any' };
     let response: Response;
     try {
-      response = run(request);
+      const admitted = this.context.access.admit(request, known.need);
+      known.caller = admitted?.caller;
+      response = admitted?.refusal ?? run(request);
     } catch (error) {
       response = failed(error, request, known.requestId, undefined);
     }
@@ -90,23 +98,30 @@ function traceOf(request: Request, route: string, requestId: string): Trace {
 
 interface Known {
   requestId: string;
-  trace: Trace;
+  trace?: Trace;
   startedAt: number;
+  need: Need;
+  caller?: Caller;
 }
 
 function answered(request: Request, metrics: RouteMetrics, response: Response, known: Known): void {
   const { status } = response;
-  const { requestId, trace, startedAt } = known;
+  const { requestId, trace, startedAt, need, caller } = known;
   response.headers.set(REQUEST_ID, requestId);
+  if (caller?.limit !== undefined) {
+    response.headers.set('ratelimit-policy', caller.limit.policy);
+    response.headers.set('ratelimit', caller.limit.state());
+  }
   const durationMs = elapsedMs() - startedAt;
   metrics.observe(status, durationMs);
   if (trace !== undefined && 'end' in trace) {
     trace.end({ 'http.response.status_code': status }, status >= 500);
   }
-  if (shows('debug')) {
-    const { route } = metrics.labels;
-    log.debug('request.served', { ...aboutRequest(request, requestId, trace), route, status, durationMs });
-  }
+  const isAct = need === 'admin' && metrics.labels.method !== 'GET' && status !== 401;
+  if (!isAct && !shows('debug')) return;
+  const about = { ...aboutRequest(request, requestId, trace), apiKey: caller?.id };
+  if (isAct) log.info('admin.called', { ...about, status });
+  log.debug('request.served', { ...about, route: metrics.labels.route, status, durationMs });
 }
 
 /** A defect of ours: logged once here, and nothing of it leaves the server. */

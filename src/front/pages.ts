@@ -93,12 +93,12 @@ function html(title: string, head: string, body: string): string {
 `;
 }
 
-function htmlResponse(page: string): Response {
+export function htmlResponse(page: string, policy = POLICY): Response {
   return new Response(page, {
     headers: {
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-cache',
-      'content-security-policy': POLICY,
+      'content-security-policy': policy,
       'x-content-type-options': 'nosniff',
     },
   });

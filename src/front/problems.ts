@@ -40,7 +40,7 @@ export interface ProblemParts {
 export function problem(code: ProblemCode, parts: ProblemParts = {}): Response {
   const { status, retryAfter } = problemOf(code) as Problem;
   const headers: Record<string, string> = { 'content-type': 'application/problem+json', ...parts.headers };
-  if (retryAfter !== undefined) headers['retry-after'] = String(retryAfter);
+  if (retryAfter !== undefined) headers['retry-after'] ??= String(retryAfter);
   return new Response(renderProblem(code, parts), { status, headers });
 }
 

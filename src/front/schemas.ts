@@ -191,6 +191,7 @@ export const FindQuery = strict({
   cursor: Cursor,
   limit: Limit(RESERVATIONS_PER_PAGE_MAX, RESERVATIONS_PER_PAGE_DEFAULT),
 });
+export type FindQuery = Static<typeof FindQuery>;
 
 export const LedgerQuery = strict({
   location: Type.Optional(
@@ -199,6 +200,7 @@ export const LedgerQuery = strict({
   cursor: Cursor,
   limit: Limit(ENTRIES_PER_PAGE_MAX, ENTRIES_PER_PAGE_DEFAULT),
 });
+export type LedgerQuery = Static<typeof LedgerQuery>;
 
 /** By the name under components.schemas. */
 export const SCHEMAS = {

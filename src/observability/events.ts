@@ -51,10 +51,32 @@ export interface Events {
   'link.malformed': { worker: number; reason: string };
   'link.failed': { reason: string; stack: string | undefined };
 
+  // Who gets in.
+  /** The command line has made a key, or revoked one; never with its secret. */
+  'admin.key-created': {
+    id: string;
+    name: string;
+    scopes: string[];
+    expiresAt?: string;
+    rate?: string;
+    by: string;
+  };
+  'admin.key-revoked': { id: string; by: string };
+  /** From now on, this front lets these in, and those no longer. */
+  'admin.keys-changed': { added: string[]; removed: string[]; usable: number };
+  /** A call that only `admin` may make, and that is not a read; absent `apiKey`: nobody needs one here. */
+  'admin.called': OfRequest & { apiKey?: string; status: number };
+  /** The database does not tell a worker the keys, or no worker tells a front; what it knew is in force. */
+  'api-keys.not-read': { reason: string };
+
   // Traces.
   /** A collector does not take spans; said once a minute. */
   'traces.not-exported': { reason: string };
   'traces.unknown-sampler': { sampler: string; allowed: string[] };
+
+  // The dashboard.
+  /** A defect met it; its viewers connect again. */
+  'dashboard.failed': { error: unknown };
 
   // A request.
   /** A defect met it; it was answered with 500. */
@@ -62,7 +84,7 @@ export interface Events {
   /** The same for one reservation of a batch; the others go on. */
   'reservation.failed': { requestId: string; error: unknown };
   /** One line a request, at level debug. */
-  'request.served': OfRequest & { route: string; status: number; durationMs: number };
+  'request.served': OfRequest & { apiKey?: string; route: string; status: number; durationMs: number };
 }
 
 /** What every line about a request has. */

@@ -193,6 +193,36 @@ export const PROBLEMS = [
       'The database looked for too long, and was stopped so that nothing else waits for it. A search by reference is always quick. One by SKU reads the reservations of everything that shares its partition, newest first: with a status it reads fewer. Where the database is busy, the same search may succeed after Retry-After.',
     retryAfter: 5,
   },
+  {
+    code: 'unauthorized',
+    status: 401,
+    title: 'An API key is needed',
+    explanation:
+      'The request has no API key, or one that is not known, has expired or was revoked. Send one as `Authorization: Bearer hf_…`. Whoever runs the server makes them with `bun run keys create`. Nothing was changed.',
+  },
+  {
+    code: 'forbidden',
+    status: 403,
+    title: 'The API key may not do this',
+    explanation:
+      'The API key is good, but lacks the scope that this call needs, which `detail` and the header WWW-Authenticate name. The scope of a key never changes: ask for another one. Nothing was changed.',
+  },
+  {
+    code: 'rate-limited',
+    status: 429,
+    title: 'Too many requests',
+    explanation:
+      'More requests came with this API key than it was given. RateLimit-Policy says how many that is, RateLimit how many are left. Nothing was changed; send it again after Retry-After.',
+    retryAfter: 1,
+  },
+  {
+    code: 'keys-unavailable',
+    status: 503,
+    title: 'API keys not known yet',
+    explanation:
+      'The process that answers has just been started and could not yet read the API keys from the database, so it lets nobody in. The request had no effect; send it again after Retry-After.',
+    retryAfter: 1,
+  },
 ] as const satisfies readonly Problem[];
 
 export type ProblemCode = (typeof PROBLEMS)[number]['code'];

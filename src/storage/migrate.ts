@@ -4,11 +4,13 @@
  */
 
 import type { DatabaseSpec } from '../process.ts';
+import { hasUsableApiKey } from './api-keys.ts';
 import { failureText, openDatabase, type Sql } from './database.ts';
 import { sql as reservations } from './migrations/001-reservations.ts';
 import { sql as owners } from './migrations/002-owners.ts';
 import { sql as retention } from './migrations/003-retention.ts';
 import { sql as references } from './migrations/004-references.ts';
+import { sql as apiKeys } from './migrations/005-api-keys.ts';
 
 const SERVER_VERSION_MIN = 150_000;
 /** Any constant will do that other users of the database's advisory locks don't use: "holdfast" as bytes. */
@@ -16,12 +18,17 @@ const MIGRATION_LOCK = '7525354459811214196';
 const UNREACHABLE_AFTER_MS = 5000;
 
 /** Position + 1 is the migration's number. Append only: a migration that has run is never edited. */
-const MIGRATIONS = [reservations, owners, retention, references];
+const MIGRATIONS = [reservations, owners, retention, references, apiKeys];
 
 /** A database that Holdfast can't use; the message is one line for an operator. */
 export class DatabaseRefused extends Error {}
 
-export async function prepareDatabase(spec: DatabaseSpec, partitions: number): Promise<void> {
+/** @param exposedAt the address that a server is to listen at, if others can reach it: not without an API key */
+export async function prepareDatabase(
+  spec: DatabaseSpec,
+  partitions: number,
+  exposedAt?: string,
+): Promise<void> {
   const sql = openDatabase(spec, 'migrate');
   try {
     await requireAnswer(sql, spec);
@@ -47,6 +54,11 @@ export async function prepareDatabase(spec: DatabaseSpec, partitions: number): P
           `the database at ${describe(spec)} cannot be prepared: ${failureText(error)}`,
         );
       });
+    if (exposedAt !== undefined && !(await hasUsableApiKey(sql))) {
+      throw new DatabaseRefused(
+        `HOST is ${exposedAt}, which others can reach, and there is no API key that they would need: make one with \`bun run keys create --name admin --scope admin\`, or leave HOST at 127.0.0.1`,
+      );
+    }
   } finally {
     await sql.end({ timeout: 1 });
   }
@@ -59,11 +71,17 @@ export async function requireAnswer(sql: Sql, spec: DatabaseSpec): Promise<void>
   });
 }
 
-/** @throws DatabaseRefused where no server of this version has made the database ready */
-export async function requireMigrated(sql: Sql, spec: DatabaseSpec): Promise<void> {
+/** Whether a server, or the making of a key, has ever prepared the database. */
+export async function isPrepared(sql: Sql): Promise<boolean> {
   const [{ present }] = await sql<{ present: boolean }[]>`
     select to_regclass('holdfast.migration') is not null as present`;
-  if (!present) throw new DatabaseRefused(`the database at ${describe(spec)} is not one of Holdfast's`);
+  return present;
+}
+
+/** @throws DatabaseRefused where no server of this version has made the database ready */
+export async function requireMigrated(sql: Sql, spec: DatabaseSpec): Promise<void> {
+  if (!(await isPrepared(sql)))
+    throw new DatabaseRefused(`the database at ${describe(spec)} is not one of Holdfast's`);
   const [{ applied }] = await sql<{ applied: number }[]>`
     select coalesce(max(number), 0) as applied from holdfast.migration`;
   if (applied > MIGRATIONS.length) throw new DatabaseRefused(newer(applied));

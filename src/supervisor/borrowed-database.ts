@@ -19,10 +19,17 @@ export interface BorrowedDatabase {
   giveBack(): Promise<void>;
 }
 
-/** @throws StartRefused where the folder has no database, or it can't be started */
-export async function borrowDatabase(dataDir: string, signal: AbortSignal): Promise<BorrowedDatabase> {
+/**
+ * @param create also where there is none yet, which makes one
+ * @throws StartRefused where the folder has no database, or it can't be started
+ */
+export async function borrowDatabase(
+  dataDir: string,
+  signal: AbortSignal,
+  create = false,
+): Promise<BorrowedDatabase> {
   const path = resolve(dataDir);
-  if (!existsSync(join(path, 'postgres', 'PG_VERSION'))) {
+  if (!create && !existsSync(join(path, 'postgres', 'PG_VERSION'))) {
     throw new StartRefused(
       `there is no database in HOLDFAST_DATA_DIR ${path}; set it to the data folder of a server, or set DATABASE_URL`,
     );

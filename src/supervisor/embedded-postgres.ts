@@ -36,7 +36,7 @@ const POLL_MS = 10;
 /** How long what an unclean end left behind (a postmaster, its children) may take to go. */
 const LEFTOVER_MS = 30_000;
 /** A fast shutdown writes a checkpoint; beyond this it is cut off, and the next start replays the log instead. */
-const STOP_MS = 30_000;
+export const POSTGRES_STOP_MS = 30_000;
 const SAY_RECOVERING_AFTER_MS = 3000;
 const LOG_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -152,7 +152,7 @@ export class EmbeddedPostgres {
     if (child === undefined) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGINT');
-    const cancel = systemClock.after(STOP_MS, () => this.kill());
+    const cancel = systemClock.after(POSTGRES_STOP_MS, () => this.kill());
     await ended;
     cancel();
   }

@@ -37,7 +37,7 @@ export class Gathering {
   };
 
   private async ask(): Promise<ProcessMetrics[]> {
-    const own = { process: 'supervisor', families: reportMetrics() };
+    const own = { process: 'supervisor', pid: process.pid, families: reportMetrics() };
     return [own, ...(await Promise.all(this.children().map((child) => child.report())))];
   }
 }
@@ -47,7 +47,7 @@ export class Asking {
   private waiting: ((processes: ProcessMetrics[]) => void)[] = [];
 
   constructor(
-    private readonly process: string,
+    private readonly name: string,
     private readonly ask: () => void,
   ) {}
 
@@ -55,7 +55,7 @@ export class Asking {
   readonly gather = (): Promise<ProcessMetrics[]> => {
     const { promise, resolve } = Promise.withResolvers<ProcessMetrics[]>();
     const cancel = systemClock.after(GATHER_WAIT_MS, () => {
-      const own = { process: this.process, families: reportMetrics() };
+      const own = { process: this.name, pid: process.pid, families: reportMetrics() };
       this.answered([{ process: 'supervisor' }, own]);
     });
     this.waiting.push((processes) => {

@@ -108,7 +108,7 @@ export class KeptProcess {
     const cancel = systemClock.after(REPORT_WAIT_MS, () => this.reported());
     this.reported = (families) => {
       cancel();
-      resolve({ process: this.name, families });
+      resolve({ process: this.name, pid: this.pid, families });
     };
     if (this.child === undefined) this.reported();
     else this.tell({ type: 'report' });

@@ -12,10 +12,10 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import packageJson from '../../package.json' with { type: 'json' };
 import { systemClock } from '../clock.ts';
-import { databasePlace, readSettings, type Settings, WrongSetting } from '../config.ts';
+import { databasePlace, isLoopback, readSettings, type Settings, WrongSetting } from '../config.ts';
 import { identify, log, showUpTo } from '../observability/log.ts';
 import { watchProcess } from '../observability/process-metrics.ts';
-import type { DatabaseSpec, FrontSpec, Retention, WorkerSpec } from '../process.ts';
+import type { DatabaseSpec, FrontSpec, Retention, TlsFiles, WorkerSpec } from '../process.ts';
 import { evenMap } from '../routing/partition-map.ts';
 import { DataFolder } from './data-folder.ts';
 import { EmbeddedPostgres } from './embedded-postgres.ts';
@@ -25,12 +25,15 @@ import { whenLauncherEnds } from './launcher.ts';
 import { endLeftovers } from './leftovers.ts';
 import { requireFreePort } from './port.ts';
 import { StartRefused } from './refusal.ts';
+import { requireTlsFiles } from './tls-files.ts';
 
-const DRAIN_MS = 15_000;
+export const DRAIN_MS = 15_000;
 /** `bun run` passes on the signals that a terminal has already sent to everyone: within this, it is the same one. */
 const SAME_SIGNAL_MS = 1000;
 const READY_POLL_MS = 10;
 const HOUR_MS = 3_600_000;
+/** A front is asked at an address of this machine, which its certificate need not name. */
+const OWN_CERTIFICATE = { tls: { rejectUnauthorized: false } };
 
 /** @returns the exit code, when everything has stopped */
 export async function serve(env: Record<string, string | undefined>): Promise<number> {
@@ -55,6 +58,7 @@ class Supervisor {
     () => this.postgres,
   );
   private code = 0;
+  private tls: TlsFiles | undefined;
 
   constructor(private readonly settings: Settings) {}
 
@@ -91,6 +95,8 @@ class Supervisor {
   private async start(): Promise<void> {
     const { signal } = this.stopping;
     const { host, port, fronts, workers, partitions, dataDir } = this.settings;
+    const tls = requireTlsFiles(this.settings);
+    this.tls = tls;
     const folder = DataFolder.open(dataDir);
     this.folder = folder;
     await endLeftovers(folder.readProcesses(), folder.path);
@@ -108,7 +114,10 @@ class Supervisor {
       this.keep({ role: 'worker', worker, database, map, retention }, worker),
     );
     this.fronts = Array.from({ length: fronts }, (_, front) =>
-      this.keep({ role: 'front', front, host, port: port + front, map }, front),
+      this.keep(
+        { role: 'front', front, host, port: port + front, map, fronts, mayBeOpen: isLoopback(host), tls },
+        front,
+      ),
     );
     await this.unlessStopped(Promise.all([...this.workers, ...this.fronts].map((child) => child.start())));
     console.log(this.banner(folder, run));
@@ -128,7 +137,8 @@ class Supervisor {
   private async migrate(folder: DataFolder, database: DatabaseSpec): Promise<void> {
     this.stopping.signal.throwIfAborted();
     const ended = Promise.withResolvers<void>();
-    const spec = { database, partitions: this.settings.partitions };
+    const { host, partitions } = this.settings;
+    const spec = { database, partitions, exposedAt: isLoopback(host) ? undefined : host };
     const child = spawnChild(
       { role: 'migrate', index: 0, spec, dataFolder: folder.path },
       () => {},
@@ -148,7 +158,7 @@ class Supervisor {
     for (let front = 0; front < this.settings.fronts; front++) {
       const url = `${this.origin(front)}/readyz`;
       while (
-        !(await fetch(url).then(
+        !(await fetch(url, OWN_CERTIFICATE).then(
           ({ ok }) => ok,
           () => false,
         ))
@@ -222,7 +232,7 @@ class Supervisor {
   private origin(front: number): string {
     const { host, port } = this.settings;
     const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-    return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port + front}`;
+    return `${this.tls ? 'https' : 'http'}://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port + front}`;
   }
 
   private banner(folder: DataFolder, run: string): string {
@@ -237,6 +247,7 @@ class Supervisor {
       '',
       `  API         ${origins.join('  ')}`,
       `  Swagger UI  ${origins[0]}/swagger`,
+      `  dashboard   ${origins[0]}/dashboard`,
       `  data        ${folder.path}`,
       `  database    ${database}`,
       `  processes   fronts: ${fronts}, workers: ${workers}, partitions: ${partitions}`,

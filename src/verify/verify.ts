@@ -29,19 +29,22 @@ const NOT_RUN = 2;
 /** Why there is no result; the message is one line for an operator. */
 class VerifyRefused extends Error {}
 
-interface Options {
+export interface RepairOptions {
   repair: boolean;
   /** Write without asking. */
   yes: boolean;
 }
 
 /** @returns the exit code */
-export async function verify(args: string[], env: Record<string, string | undefined>): Promise<number> {
+export async function verify(
+  options: RepairOptions,
+  env: Record<string, string | undefined>,
+): Promise<number> {
   identify('verify');
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stopping.abort());
   try {
-    const options = readOptions(args);
+    requireSense(options);
     return await run(options, readSettings(env), stopping.signal);
   } catch (error) {
     console.error(`holdfast: ${stopping.signal.aborted ? 'verify was stopped' : reasonOf(error)}`);
@@ -49,17 +52,11 @@ export async function verify(args: string[], env: Record<string, string | undefi
   }
 }
 
-function readOptions(args: string[]): Options {
-  const unknown = args.find((arg) => arg !== '--repair' && arg !== '--yes');
-  if (unknown !== undefined) {
-    throw new VerifyRefused(`verify takes --repair and --yes, and not ${JSON.stringify(unknown)}`);
-  }
-  const options = { repair: args.includes('--repair'), yes: args.includes('--yes') };
-  if (options.yes && !options.repair) throw new VerifyRefused('--yes goes with --repair');
-  if (options.repair && !options.yes && !process.stdin.isTTY) {
+function requireSense({ repair, yes }: RepairOptions): void {
+  if (yes && !repair) throw new VerifyRefused('--yes goes with --repair');
+  if (repair && !yes && !process.stdin.isTTY) {
     throw new VerifyRefused('--repair asks before it writes, and there is no terminal; add --yes');
   }
-  return options;
 }
 
 function reasonOf(error: unknown): string {
@@ -70,7 +67,7 @@ function reasonOf(error: unknown): string {
   return 'verify failed';
 }
 
-async function run(options: Options, settings: Settings, signal: AbortSignal): Promise<number> {
+async function run(options: RepairOptions, settings: Settings, signal: AbortSignal): Promise<number> {
   const { databaseUrl: url, dataDir } = settings;
   const borrowed = url === undefined ? await borrowDatabase(dataDir, signal) : ofUrl(url);
   const sql = openDatabase(borrowed.database, 'verify');
@@ -109,7 +106,7 @@ async function check(sql: Sql, signal: AbortSignal): Promise<boolean> {
   return report.differences === 0;
 }
 
-async function repair(sql: Sql, { yes }: Options, signal: AbortSignal): Promise<number> {
+async function repair(sql: Sql, { yes }: RepairOptions, signal: AbortSignal): Promise<number> {
   const corrections = await countCorrections(sql);
   if (corrections === 0) {
     console.log('\nnone of this can be corrected by an entry of the ledger');

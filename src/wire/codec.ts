@@ -1,7 +1,15 @@
 /** Messages to bytes and back. What is not a message is a MalformedFrame. */
 import { problemByNumber, problemNumber } from '../reservations/outcomes.ts';
-import { MODES, STRATEGIES } from '../reservations/types.ts';
 import type { Reader, Writer } from './bytes.ts';
+import {
+  readId,
+  readName,
+  readOptionalUnits,
+  readPartition,
+  readText,
+  readTime,
+  readUnits,
+} from './checked.ts';
 import {
   decodeAllocations,
   decodeGrantedLines,
@@ -23,14 +31,9 @@ import {
   pick,
   requiredKey,
 } from './fields.ts';
-import {
-  type HoldRequest,
-  type ImportRow,
-  OUTCOMES,
-  type Reply,
-  type Request,
-  type WorkerStatus,
-} from './messages.ts';
+import { decodeHold, encodeHold } from './hold-codec.ts';
+import { decodeHotSkus, encodeHotSkus } from './hot-codec.ts';
+import { type ImportRow, OUTCOMES, type Reply, type Request, type WorkerStatus } from './messages.ts';
 import {
   decodeEntries,
   decodeFindReservations,
@@ -61,6 +64,8 @@ const REQUEST_KINDS = [
   'export-levels',
   'find-reservations',
   'read-ledger',
+  'read-api-keys',
+  'hottest',
 ] as const satisfies readonly Request['kind'][];
 const REPLY_KINDS = [
   'granted',
@@ -77,12 +82,13 @@ const REPLY_KINDS = [
   'imported',
   'found',
   'entries',
+  'api-keys',
+  'hottest',
 ] as const satisfies readonly Reply['kind'][];
-const ROLES = ['decide', 'try', 'probe'] as const;
 
 export function encodeRequest(out: Writer, request: Request): void {
   out.u8(REQUEST_KINDS.indexOf(request.kind));
-  if (request.kind === 'status') return;
+  if (request.kind === 'status' || request.kind === 'hottest' || request.kind === 'read-api-keys') return;
   if (request.kind === 'find-reservations') return encodeFindReservations(out, request);
   if (request.kind === 'read-ledger') return encodeReadLedger(out, request);
   out.u16(request.partition);
@@ -143,10 +149,10 @@ export function encodeRequest(out: Writer, request: Request): void {
 
 export function decodeRequest(input: Reader): Request {
   const kind = pick(REQUEST_KINDS, input.u8());
-  if (kind === 'status') return { kind };
+  if (kind === 'status' || kind === 'hottest' || kind === 'read-api-keys') return { kind };
   if (kind === 'find-reservations') return decodeFindReservations(input);
   if (kind === 'read-ledger') return decodeReadLedger(input);
-  const partition = input.u16();
+  const partition = readPartition(input);
   const deadline = input.f64();
   switch (kind) {
     case 'hold':
@@ -156,17 +162,17 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        sku: input.text(),
-        location: input.text(),
-        onHand: input.u32(),
-        safetyStock: decodeOptional(input),
-        backorderLimit: decodeOptional(input),
+        sku: readName(input),
+        location: readName(input),
+        onHand: readUnits(input),
+        safetyStock: readOptionalUnits(input),
+        backorderLimit: readOptionalUnits(input),
         ifVersion: decodeOptional(input),
       };
     case 'import-levels':
       return { kind, partition, deadline, rows: list(input.u16(), () => decodeImportRow(input)) };
     case 'get-levels':
-      return { kind, partition, deadline, sku: input.text() };
+      return { kind, partition, deadline, sku: readName(input) };
     case 'export-levels':
       return { kind, partition, deadline, from: input.u32(), limit: input.u16() };
     case 'settle':
@@ -174,9 +180,9 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        id: input.text(),
+        id: readId(input),
         outcome: pick(OUTCOMES, input.u8()),
-        expiresAt: input.f64(),
+        expiresAt: readTime(input),
         sold: decodeSold(input),
       };
     case 'adjust':
@@ -184,11 +190,11 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        sku: input.text(),
-        location: input.text(),
+        sku: readName(input),
+        location: readName(input),
         delta: input.i32(),
-        reason: input.text(),
-        reference: input.text() || undefined,
+        reason: readName(input),
+        reference: readText(input) || undefined,
         key: decodeKey(input),
       };
     case 'confirm':
@@ -196,81 +202,30 @@ export function decodeRequest(input: Reader): Request {
         kind,
         partition,
         deadline,
-        id: input.text(),
+        id: readId(input),
         sold: decodeSold(input),
         rehold: input.u8() === 1,
         key: decodeKey(input),
       };
     case 'extend':
-      return { kind, partition, deadline, id: input.text(), expiresInMs: input.f64(), key: decodeKey(input) };
+      return {
+        kind,
+        partition,
+        deadline,
+        id: readId(input),
+        expiresInMs: readTime(input),
+        key: decodeKey(input),
+      };
     case 'cancel':
-      return { kind, partition, deadline, id: input.text(), key: decodeKey(input) };
+      return { kind, partition, deadline, id: readId(input), key: decodeKey(input) };
     case 'claim':
     case 'recall':
       return { kind, partition, deadline, key: requiredKey(input) };
     case 'release':
       return { kind, partition, deadline, key: requiredKey(input), used: input.u8() === 1 };
     default:
-      return { kind, partition, deadline, id: input.text() };
+      return { kind, partition, deadline, id: readId(input) };
   }
-}
-
-function encodeHold(out: Writer, request: HoldRequest): void {
-  out.text(request.id);
-  out.u8(ROLES.indexOf(request.role));
-  out.u16(request.home);
-  out.u8(request.participants.length);
-  for (const participant of request.participants) out.u16(participant);
-  out.text(request.rehold?.id ?? '');
-  if (request.rehold !== undefined) encodeSold(out, request.rehold.sold);
-  out.u8(MODES.indexOf(request.mode));
-  encodeRefusals(out, request.refused);
-  encodeKey(out, request.key);
-  out.f64(request.createdAt);
-  out.f64(request.expiresAt);
-  out.text(request.reference ?? '');
-  out.u8(STRATEGIES.indexOf(request.strategy));
-  out.u16(request.locations.length);
-  for (const location of request.locations) out.text(location);
-  out.u16(request.lines.length);
-  for (const line of request.lines) {
-    out.u8(line.line);
-    out.u32(line.quantity);
-    out.text(line.sku);
-    out.text(line.location ?? '');
-  }
-}
-
-function decodeHold(input: Reader, partition: number, deadline: number): HoldRequest {
-  return {
-    kind: 'hold',
-    partition,
-    deadline,
-    id: input.text(),
-    role: pick(ROLES, input.u8()),
-    home: input.u16(),
-    participants: list(input.u8(), () => input.u16()),
-    rehold: decodeRehold(input),
-    mode: pick(MODES, input.u8()),
-    refused: decodeRefusals(input),
-    key: decodeKey(input),
-    createdAt: input.f64(),
-    expiresAt: input.f64(),
-    reference: input.text() || undefined,
-    strategy: pick(STRATEGIES, input.u8()),
-    locations: list(input.u16(), () => input.text()),
-    lines: list(input.u16(), () => ({
-      line: input.u8(),
-      quantity: input.u32(),
-      sku: input.text(),
-      location: input.text() || undefined,
-    })),
-  };
-}
-
-function decodeRehold(input: Reader): HoldRequest['rehold'] {
-  const id = input.text();
-  return id === '' ? undefined : { id, sold: decodeSold(input) };
 }
 
 function encodeImportRow(out: Writer, row: ImportRow): void {
@@ -283,11 +238,11 @@ function encodeImportRow(out: Writer, row: ImportRow): void {
 
 function decodeImportRow(input: Reader): ImportRow {
   return {
-    sku: input.text(),
-    location: input.text(),
-    onHand: input.u32(),
-    safetyStock: decodeOptional(input),
-    backorderLimit: decodeOptional(input),
+    sku: readName(input),
+    location: readName(input),
+    onHand: readUnits(input),
+    safetyStock: readOptionalUnits(input),
+    backorderLimit: readOptionalUnits(input),
   };
 }
 
@@ -334,6 +289,10 @@ export function encodeReply(out: Writer, reply: Reply): void {
       return encodeGrantedLines(out, reply.lines);
     case 'status':
       return out.longText(JSON.stringify(reply.status));
+    case 'api-keys':
+      return out.longText(JSON.stringify(reply.keyring));
+    case 'hottest':
+      return encodeHotSkus(out, reply.skus);
     case 'problem':
       return out.u8(problemNumber(reply.code));
     case 'claimed':
@@ -383,6 +342,10 @@ export function decodeReply(input: Reader): Reply {
       return { kind, lines: decodeGrantedLines(input) };
     case 'status':
       return { kind, status: JSON.parse(input.longText()) as WorkerStatus };
+    case 'api-keys':
+      return { kind, keyring: JSON.parse(input.longText()) };
+    case 'hottest':
+      return { kind, skus: decodeHotSkus(input) };
     case 'problem':
       return { kind, code: problemByNumber(input.u8()) };
     case 'claimed':

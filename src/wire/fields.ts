@@ -11,6 +11,7 @@ import {
   type StockLevel,
 } from '../reservations/types.ts';
 import { MalformedFrame, type Reader, type Writer } from './bytes.ts';
+import { checkedHash, readPartition, readUnits } from './checked.ts';
 
 /** 0 stands for absent, a value is sent plus one: quantities and versions are below 2^32 − 1. */
 export function encodeOptional(out: Writer, value: number | undefined): void {
@@ -41,7 +42,9 @@ export function encodeKey(out: Writer, key: Key | undefined): void {
 }
 export function decodeKey(input: Reader): Key | undefined {
   const hash = input.text();
-  return hash === '' ? undefined : { hash, fingerprint: input.text(), partition: input.u16() };
+  if (hash === '') return undefined;
+  const fingerprint = checkedHash(input.text());
+  return { hash: checkedHash(hash), fingerprint, partition: readPartition(input) };
 }
 export function requiredKey(input: Reader): Key {
   const key = decodeKey(input);
@@ -55,7 +58,7 @@ export function encodeSold(out: Writer, sold: Sold | undefined): void {
   if (sold !== undefined) for (const units of sold) out.u32(units);
 }
 export function decodeSold(input: Reader): Sold | undefined {
-  const sold = list(input.u8(), () => input.u32());
+  const sold = list(input.u8(), () => readUnits(input));
   return sold.length === 0 ? undefined : sold;
 }
 

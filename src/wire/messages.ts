@@ -8,6 +8,7 @@
  * Reservations over several partitions: a participant gets `hold` with `home` set and holds until
  * told; then the home partition gets `hold` with `participants` set, and its record is the decision.
  */
+import type { Keyring } from '../access/keyring.ts';
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { Key } from '../reservations/key.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
@@ -246,6 +247,16 @@ export interface StatusRequest {
   kind: 'status';
 }
 
+/** The API keys, from the database. Any worker can answer it, also before it serves. Answers: `api-keys`, `problem`. */
+export interface ReadApiKeysRequest {
+  kind: 'read-api-keys';
+}
+
+/** Which SKUs are asked for most right now, and what is left of them. Answers: `hottest`. */
+export interface HottestRequest {
+  kind: 'hottest';
+}
+
 /** What can be part of a trace that somebody records. */
 export interface Traceable {
   trace?: TraceContext;
@@ -269,6 +280,8 @@ export type Request = (
   | SettleRequest
   | SearchRequest
   | StatusRequest
+  | ReadApiKeysRequest
+  | HottestRequest
 ) &
   Traceable;
 export type SearchRequest = FindReservationsRequest | ReadLedgerRequest;
@@ -298,6 +311,9 @@ export type Reply =
   /** What this partition held of the reservation; empty where it held nothing. */
   | { kind: 'settled'; lines: GrantedLine[] }
   | { kind: 'status'; status: WorkerStatus }
+  | { kind: 'api-keys'; keyring: Keyring }
+  /** From the most to the least. */
+  | { kind: 'hottest'; skus: HotSku[] }
   /** `known`: the key was used before, so that its answer may be there already. */
   | { kind: 'claimed'; known: boolean }
   /** What a request with this key was answered before; of a reservation in mode `partial`, also what was not granted. */
@@ -312,6 +328,8 @@ export interface PartitionStatus {
   held: number;
   mailboxDepth: number;
   commitSeq: number;
+  /** Decided since the worker began. */
+  commands: number;
 }
 
 export interface WorkerStatus {
@@ -322,4 +340,15 @@ export interface WorkerStatus {
   commits: number;
   commands: number;
   memoryBytes: number;
+}
+
+/** A SKU that many ask for, and the sums of its levels. */
+export interface HotSku {
+  partition: number;
+  sku: string;
+  /** Lines a second that name it, at least; estimated from a sample. */
+  asked: number;
+  onHand: number;
+  reserved: number;
+  available: number;
 }

@@ -1,6 +1,7 @@
 /** The messages of searches to bytes and back; see codec.ts. */
 import { LEDGER_KINDS, type LedgerEntry, STATUSES } from '../reservations/types.ts';
 import type { Reader, Writer } from './bytes.ts';
+import { readName, readOptionalId, readText } from './checked.ts';
 import {
   decodeOptional,
   decodeReservation,
@@ -26,15 +27,15 @@ export function encodeFindReservations(out: Writer, request: FindReservationsReq
 export function decodeFindReservations(input: Reader): FindReservationsRequest {
   const kind = 'find-reservations';
   const deadline = input.f64();
-  const reference = input.text() || undefined;
+  const reference = readText(input) || undefined;
   const status = decodeOptional(input);
   return {
     kind,
     deadline,
     reference,
     status: status === undefined ? undefined : pick(STATUSES, status),
-    sku: input.text() || undefined,
-    below: input.text() || undefined,
+    sku: readText(input) || undefined,
+    below: readOptionalId(input),
     limit: input.u16(),
   };
 }
@@ -51,8 +52,8 @@ export function decodeReadLedger(input: Reader): ReadLedgerRequest {
   return {
     kind: 'read-ledger',
     deadline: input.f64(),
-    sku: input.text(),
-    location: input.text() || undefined,
+    sku: readName(input),
+    location: readText(input) || undefined,
     from: decodeOptionalSeqs(input),
     limit: input.u16(),
   };

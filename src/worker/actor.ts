@@ -11,6 +11,14 @@ import type { OwnCommand } from './state.ts';
 import { traceOf } from './traces.ts';
 import { mailboxWait } from './worker-metrics.ts';
 
+/** Where an actor waits for its turn; it calls only when it does not wait there already. */
+export interface Turns {
+  /** It has commands to decide. */
+  enlist(actor: Actor): void;
+  /** Something of it has come due. */
+  enlistDue(actor: Actor): void;
+}
+
 interface Letter {
   command: CallerCommand | OwnCommand;
   answer: Answer;
@@ -34,11 +42,12 @@ export class Actor {
   private read = 0;
   private due = false;
   private enlisted = false;
+  /** Commands decided so far, and what came due. */
+  decided = 0;
 
   constructor(
     readonly partition: Partition,
-    /** Called when there is something to decide and the lane does not know of it yet. */
-    private readonly enlist: (actor: Actor) => void,
+    private readonly lane: Turns,
   ) {}
 
   get mailboxDepth(): number {
@@ -57,33 +66,38 @@ export class Actor {
     this.call();
   }
 
-  /** Called as time passes: what has come due is decided in the next batch. */
+  /** Called as time passes: what has come due is decided in the next batches. */
   wake(now: number): void {
     if (this.due || !this.partition.isDue(now)) return;
     this.due = true;
-    this.call();
+    this.lane.enlistDue(this);
   }
 
   private call(): void {
     if (this.enlisted) return;
     this.enlisted = true;
-    this.enlist(this);
+    this.lane.enlist(this);
+  }
+
+  /** Decides up to `most` of what has come due; where more is, the lane hears of it again. @returns how many */
+  visitDue(batch: Batch, now: number, most: number): number {
+    let count = 0;
+    while (count < most && this.partition.decideDue(batch, now)) count++;
+    this.due = count === most;
+    if (this.due) this.lane.enlistDue(this);
+    this.decided += count;
+    return count;
   }
 
   /**
-   * Decides up to `most` commands and as many expiries, or one import that alone is more. An actor with more to do calls its lane again.
+   * Decides up to `most` commands, or one import that alone is more. An actor with more to do calls its lane again.
    * @returns how many were decided
    */
   visit(batch: Batch, now: number, most: number): number {
     let count = 0;
-    while (this.due && count < most) {
-      this.due = this.partition.decideDue(batch, now);
-      if (this.due) count++;
-    }
     const decidedAt = elapsedMs();
     const last = this.mailbox.length;
-    const full = count + most;
-    while (this.read < last && count < full) {
+    while (this.read < last && count < most) {
       const { command, answer, arrivedAt } = this.mailbox[this.read++];
       mailboxWait.observe((decidedAt - arrivedAt) / 1000);
       const trace = traceOf(command);
@@ -96,7 +110,8 @@ export class Actor {
       this.read = 0;
     }
     this.enlisted = false;
-    if (this.due || this.mailboxDepth > 0) this.call();
+    if (this.mailboxDepth > 0) this.call();
+    this.decided += count;
     return count;
   }
 }

@@ -69,6 +69,8 @@ export class Batch {
   private waiting: (() => void)[] = [];
   private traces: BatchTraces | undefined;
   durable = false;
+  /** How much in it had come due. */
+  due = 0;
 
   /** @param number marks levels as touched: unique among the batches that touch the same snapshot */
   constructor(

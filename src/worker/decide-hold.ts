@@ -1,10 +1,11 @@
 /** Holding stock: deciding alone, as the home of a reservation over several partitions, or trying as a participant. */
 import { ASK_HOME_AFTER_MS } from '../limits.ts';
-import { allocate, giveBack } from '../reservations/allocate.ts';
-import type { LineRefusal } from '../reservations/types.ts';
+import { type Allocated, allocate, giveBack } from '../reservations/allocate.ts';
+import type { LineRefusal, Mode } from '../reservations/types.ts';
 import type { Answer } from '../wire/link.ts';
 import type { HoldRequest } from '../wire/messages.ts';
 import { askForRehold } from './decide-rehold.ts';
+import { decideAllDue } from './decide-settle.ts';
 import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
@@ -26,12 +27,7 @@ export function hold(state: PartitionState, turn: Turn, request: HoldRequest, an
 
 /** Says what `decide` would answer, and changes nothing. */
 function probe(state: PartitionState, turn: Turn, request: HoldRequest, answer: Answer): void {
-  const { taken, refused: refusedHere } = allocate(
-    state.snapshot,
-    request.lines,
-    request.strategy,
-    request.locations,
-  );
+  const { taken, refused: refusedHere } = allocateOf(state, turn, request, 'all');
   giveBack(state.snapshot, taken);
   const refused = inOrder(request.refused, refusedHere);
   if (refused.length > 0) remember(state, turn, { kind: 'refused', lines: refused });
@@ -58,13 +54,12 @@ export function takeStock(
   request: HoldRequest,
   answer: Answer,
 ): Held | undefined {
-  const { id, role, home, participants, createdAt, expiresAt, reference, lines, mode } = request;
+  const { id, role, home, participants, createdAt, expiresAt, reference, mode } = request;
   // It waited so long that it would be over before it began.
   if (expiresAt <= turn.now) return void state.refuse(answer, 'overloaded');
   // Only a tombstone can be there: the home said `never` to a participant, and keeps its word.
   if (state.holds.find(id) !== NONE) return void state.refuse(answer, 'partition-unavailable');
-  const { strategy, locations } = request;
-  const { taken, refused: refusedHere } = allocate(state.snapshot, lines, strategy, locations, mode);
+  const { taken, refused: refusedHere } = allocateOf(state, turn, request, mode);
   const refused = inOrder(request.refused, refusedHere);
   // A home that has nothing itself decides for participants that have something.
   const nothing = taken.length === 0 && participants.length === 0;
@@ -94,6 +89,15 @@ export function takeStock(
     remember(state, turn, { kind: 'seen', id, status: 'held', expiresAt, short: refused });
   }
   return { slot, granted: grantedLines(state.snapshot, taken), short: refused };
+}
+
+/** Nobody is refused for the sake of a reservation that is over, however many ended just now and wait for their turn. */
+function allocateOf(state: PartitionState, turn: Turn, request: HoldRequest, mode: Mode): Allocated {
+  const { lines, strategy, locations } = request;
+  const allocated = allocate(state.snapshot, lines, strategy, locations, mode);
+  if (allocated.refused.length === 0 || !decideAllDue(state, turn)) return allocated;
+  giveBack(state.snapshot, allocated.taken);
+  return allocate(state.snapshot, lines, strategy, locations, mode);
 }
 
 /** Refusals of other partitions and of this one, by line. */

@@ -4,7 +4,7 @@
  * one, and says so. (Try, confirm/cancel: Pardon and Pautasso, "Atomic distributed transactions: a
  * RESTful design", WS-REST 2014.)
  */
-import { TOMBSTONE_MS } from '../limits.ts';
+import { BATCH_COMMANDS_MAX, TOMBSTONE_MS } from '../limits.ts';
 import type { Found } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
 import type { AskRequest, Outcome, Reply, SettleRequest } from '../wire/messages.ts';
@@ -93,6 +93,22 @@ export function settle(
     state.drop(slot);
   }
   state.whenDurable(() => answer({ kind: 'settled', lines }));
+}
+
+/** @returns false when nothing is due */
+export function decideDue(state: PartitionState, turn: Turn): boolean {
+  const slot = state.wheel.takeDue(turn.now);
+  if (slot === NONE) return false;
+  turn.batch.due++;
+  cameDue(state, turn, slot);
+  return true;
+}
+
+/** Decides what is due, as far as the batch has room. @returns whether anything was */
+export function decideAllDue(state: PartitionState, turn: Turn): boolean {
+  let any = false;
+  while (turn.batch.due < BATCH_COMMANDS_MAX && decideDue(state, turn)) any = true;
+  return any;
 }
 
 /** The time has come: to expire at the home, to ask as a participant, to forget what never was. */

@@ -3,7 +3,8 @@
  *
  * DESIGN. Nothing waits for a timer: whatever the actors' mailboxes hold when a place among the
  * commits in flight is free becomes the next batch, so load sizes it. COMMITS_IN_FLIGHT_MAX lets
- * the next batch be decided and sent while the one before it is being fsynced.
+ * the next batch be decided and sent while the one before it is being fsynced. A burst of what comes due at once is
+ * spread over batches, so that commands wait for a small part of it.
  *
  * Modes:
  * - `flowing`: batches are formed and sent.
@@ -13,7 +14,7 @@
  * - `closed`: the lane gave up, because it was drained or because another owner has taken its place.
  */
 import { type Clock, elapsedMs } from '../clock.ts';
-import { BATCH_COMMANDS_MAX, COMMITS_IN_FLIGHT_MAX } from '../limits.ts';
+import { BATCH_COMMANDS_MAX, BATCH_DUE_MAX, COMMITS_IN_FLIGHT_MAX } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { CommitStore } from '../storage/commit-store.ts';
 import type { Actor } from './actor.ts';
@@ -22,6 +23,8 @@ import * as metrics from './worker-metrics.ts';
 
 /** Commands that one actor decides before the next actor's turn. */
 const COMMANDS_PER_VISIT = 64;
+/** What has come due that one actor decides before the next actor's turn. */
+const DUE_PER_VISIT = 16;
 const RETRY_MS_MIN = 20;
 const RETRY_MS_MAX = 1000;
 
@@ -31,6 +34,7 @@ let batchNumber = 0;
 export class Lane {
   private mode: 'flowing' | 'stuck' | 'closed' = 'flowing';
   private ready: Actor[] = [];
+  private due: Actor[] = [];
   private readonly inFlight: Batch[] = [];
   private unanswered = 0;
   private scheduled = false;
@@ -51,13 +55,21 @@ export class Lane {
     private readonly onFatal: (reason: 'fenced' | 'defect', detail: string) => void,
   ) {}
 
-  /** The actor has something to decide; it is not in the list already. */
-  readonly enlist = (actor: Actor): void => {
+  enlist(actor: Actor): void {
     this.ready.push(actor);
+    this.schedule();
+  }
+
+  enlistDue(actor: Actor): void {
+    this.due.push(actor);
+    this.schedule();
+  }
+
+  private schedule(): void {
     if (this.scheduled || this.blocked) return;
     this.scheduled = true;
     this.clock.soon(this.pump);
-  };
+  }
 
   /** Resolves when everything enlisted has been decided and committed. */
   drained(): Promise<void> {
@@ -75,13 +87,17 @@ export class Lane {
     return this.mode !== 'flowing' || this.inFlight.length >= COMMITS_IN_FLIGHT_MAX;
   }
 
+  private get waits(): boolean {
+    return this.ready.length > 0 || this.due.length > 0;
+  }
+
   private readonly pump = (): void => {
     this.scheduled = false;
-    while (this.ready.length > 0 && !this.blocked) {
+    while (this.waits && !this.blocked) {
       const batch = this.form();
       if (!batch.empty) this.send(batch);
     }
-    if (this.ready.length > 0 || this.inFlight.length > 0) return;
+    if (this.waits || this.inFlight.length > 0) return;
     const { idle } = this;
     this.idle = [];
     for (const resolve of idle) resolve();
@@ -90,8 +106,14 @@ export class Lane {
   private form(): Batch {
     const now = this.clock.now();
     const batch = new Batch(++batchNumber, now);
+    // First what is due, so that commands find its units.
     let commands = 0;
     let visited = 0;
+    while (visited < this.due.length && commands < BATCH_DUE_MAX) {
+      commands += this.due[visited++].visitDue(batch, now, Math.min(DUE_PER_VISIT, BATCH_DUE_MAX - commands));
+    }
+    this.due = this.due.slice(visited);
+    visited = 0;
     while (visited < this.ready.length && commands < BATCH_COMMANDS_MAX) {
       commands += this.ready[visited++].visit(batch, now, COMMANDS_PER_VISIT);
     }

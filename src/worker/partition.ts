@@ -25,7 +25,7 @@ import { close } from './decide-close.ts';
 import { extend } from './decide-extend.ts';
 import { hold } from './decide-hold.ts';
 import { rehold } from './decide-rehold.ts';
-import { ask, asked, cameDue, settle } from './decide-settle.ts';
+import { ask, asked, decideDue, settle } from './decide-settle.ts';
 import { adjust, importLevels, putLevel } from './decide-stock.ts';
 import { mayBeSentAgain, remember, rememberedOf, replay } from './remember.ts';
 import { NONE } from './snapshot.ts';
@@ -54,9 +54,7 @@ export class Partition extends PartitionState {
 
   /** Decides one thing that is due. @returns false when there is none */
   decideDue(batch: Batch, now: number): boolean {
-    const slot = this.wheel.takeDue(now);
-    if (slot !== NONE) cameDue(this, { batch, now }, slot);
-    return slot !== NONE;
+    return decideDue(this, { batch, now });
   }
 
   decide(batch: Batch, now: number, command: CallerCommand | OwnCommand, answer: Answer): void {

@@ -5,10 +5,11 @@ import { COMMIT_LANES } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Running, WorkerSpec } from '../process.ts';
 import { openCommitStore } from '../storage/commit-store.ts';
-import { Connections, openLane } from '../storage/database.ts';
+import { Connections, openDatabase, openLane } from '../storage/database.ts';
 import { openReadStore } from '../storage/read-store.ts';
 import { openSearchStore } from '../storage/search-store.ts';
 import { connect, listen } from '../wire/link.ts';
+import { ApiKeys } from './api-keys.ts';
 import { Pruner } from './pruner.ts';
 import { Searches } from './searches.ts';
 import { runWorker } from './worker.ts';
@@ -22,6 +23,8 @@ export async function startWorker({ worker, map, database, retention }: WorkerSp
   const clock = systemClock;
   await rm(map.sockets[worker], { force: true });
   const searchStore = openSearchStore(database, `${name} searches`);
+  const searches = new Searches(searchStore, map.owner.length, clock);
+  const apiKeys = new ApiKeys(() => openDatabase(database, `${name} api keys`));
   const running = await runWorker({
     worker,
     map,
@@ -30,7 +33,10 @@ export async function startWorker({ worker, map, database, retention }: WorkerSp
       openCommitStore(database, `${name} lane ${lane}`),
     ),
     reader: openReadStore(database, `${name} reads`),
-    searches: new Searches(searchStore, map.owner.length, clock),
+    searches: {
+      receive: (request, answer) =>
+        request.kind === 'read-api-keys' ? apiKeys.receive(answer) : searches.receive(request, answer),
+    },
     wire: { connect, listen },
     keysMs: retention.keysMs,
     memoryBytes: () => process.memoryUsage.rss(),
@@ -43,7 +49,7 @@ export async function startWorker({ worker, map, database, retention }: WorkerSp
   return {
     async drain() {
       await Promise.all([pruner.stop(), running.drain()]);
-      await searchStore.close();
+      await Promise.all([searchStore.close(), apiKeys.close()]);
     },
   };
 }

@@ -16,17 +16,23 @@ import type { CommitStore } from '../storage/commit-store.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
 import type { ReadStore } from '../storage/read-store.ts';
 import type { Answer, Wire } from '../wire/link.ts';
-import type { PartitionStatus, Request } from '../wire/messages.ts';
+import type {
+  HotSku,
+  PartitionStatus,
+  ReadApiKeysRequest,
+  Request,
+  SearchRequest,
+} from '../wire/messages.ts';
 import { Actor } from './actor.ts';
 import { getReservation } from './decide-close.ts';
 import { exportLevels, getLevels } from './decide-stock.ts';
+import { HotSkus } from './hot-skus.ts';
 import { Lane } from './lane.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
 import { Pulse } from './pulse.ts';
 import { recover } from './recovery.ts';
 import { recall } from './remember.ts';
-import type { Searches } from './searches.ts';
 import { Locations } from './snapshot.ts';
 import type { Host } from './state.ts';
 import { follow } from './traces.ts';
@@ -42,7 +48,8 @@ export interface WorkerParts {
   /** One for each commit lane. */
   stores: CommitStore[];
   reader: ReadStore;
-  searches: Pick<Searches, 'receive'>;
+  /** What is read from the database for fronts, whatever becomes of the partitions. */
+  searches: { receive(request: SearchRequest | ReadApiKeysRequest, answer: Answer): void };
   wire: Wire;
   /** How long idempotency keys are remembered, in milliseconds. */
   keysMs: number;
@@ -57,6 +64,7 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
   const pulse = new Pulse(checkOwned, reader.failureText, clock);
   const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
   const actors = new Map<number, Actor>();
+  const hotSkus = new HotSkus();
   let serving = false;
   let draining = false;
 
@@ -96,6 +104,8 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
 
   function dispatch(request: Request, reply: Answer): void {
     if (request.kind === 'status') return reply({ kind: 'status', status: status() });
+    if (request.kind === 'read-api-keys') return searches.receive(request, reply);
+    if (request.kind === 'hottest') return reply({ kind: 'hottest', skus: hottest() });
     const answer = request.trace === undefined ? reply : follow(request, reply);
     if (request.kind === 'find-reservations' || request.kind === 'read-ledger') {
       return draining
@@ -120,6 +130,12 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
         return answer({ kind: 'claimed', known: true });
       case 'recall':
         return recall(actor.partition, request.key, answer);
+      case 'hold':
+        // No front would name a partition that is not there.
+        if ([request.home, ...request.participants].some((partition) => partition >= map.owner.length))
+          return answer({ kind: 'problem', code: 'partition-unavailable' });
+        if (request.role !== 'probe') hotSkus.count(actor.partition, request.lines, clock.now());
+        return actor.receive(request, answer);
       default:
         return actor.receive(request, answer);
     }
@@ -137,16 +153,23 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     return pulse.problem ?? lanes.find((lane) => lane.problem !== undefined)?.problem;
   }
 
+  function hottest(): HotSku[] {
+    return hotSkus.hottest(clock.now(), (partition) => actors.get(partition)?.partition.snapshot);
+  }
+
   function status() {
-    const partitions: PartitionStatus[] = [...actors.values()].map(({ partition, mailboxDepth }) => ({
-      partition: partition.partition,
-      state: serving ? 'serving' : 'loading',
-      epoch: laneOf(partition.partition).epoch,
-      levels: partition.snapshot.levels,
-      held: partition.holds.count,
-      mailboxDepth,
-      commitSeq: laneOf(partition.partition).commitSeq,
-    }));
+    const partitions: PartitionStatus[] = [...actors.values()].map(
+      ({ partition, mailboxDepth, decided }) => ({
+        partition: partition.partition,
+        state: serving ? 'serving' : 'loading',
+        epoch: laneOf(partition.partition).epoch,
+        levels: partition.snapshot.levels,
+        held: partition.holds.count,
+        mailboxDepth,
+        commitSeq: laneOf(partition.partition).commitSeq,
+        commands: decided,
+      }),
+    );
     return {
       worker,
       databaseProblem: databaseProblem(),
@@ -160,8 +183,10 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
   const locations = new Locations();
   map.owner.forEach((owner, partition) => {
     if (owner !== worker) return;
-    const { enlist } = laneOf(partition);
-    actors.set(partition, new Actor(new Partition(partition, locations, host, clock.now()), enlist));
+    actors.set(
+      partition,
+      new Actor(new Partition(partition, locations, host, clock.now()), laneOf(partition)),
+    );
   });
 
   watchWorker({

@@ -35,7 +35,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 function bench(...args: string[]) {
-  return Bun.spawn([process.execPath, join(REPOSITORY, 'bench', 'main.ts'), ...args], {
+  return Bun.spawn([process.execPath, join(REPOSITORY, 'src', 'start.ts'), 'bench', ...args], {
     // Its temporary folders come to lie in ours, where what is left can be seen.
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -98,16 +98,20 @@ describe('bun run bench', () => {
   );
 
   test.each([
-    [['cold'], 'there is no workload "cold"'],
-    [['--rounds', '1.5'], '--rounds is "1.5"; allowed is a whole number from 1 to 100'],
-    [['--seconds', 'x'], '--seconds is "x"'],
-    [['--connections', '64,0'], '--connections is "0"'],
-    [['--levels', '0'], '--levels is "0"; allowed is a whole number from 1 to 100,000,000'],
+    [['cold'], "value 'cold' is invalid for argument 'workload'. Allowed choices are uniform, "],
+    [
+      ['--rounds', '1.5'],
+      "'--rounds <n>' argument '1.5' is invalid. Allowed is a whole number from 1 to 100;",
+    ],
+    [['--seconds', 'x'], "'--seconds <n>' argument 'x' is invalid"],
+    [['--connections', '64,0'], "'--connections <list>' argument '64,0' is invalid"],
+    [['--levels', '0'], 'Allowed is a whole number from 1 to 100,000,000;'],
   ])('%p is refused in one line', async (args, reason) => {
     const child = bench(...args);
     const [errors, code] = await Promise.all([new Response(child.stderr).text(), child.exited]);
-    expect(code).toBe(1);
-    expect(errors).toContain(`bench: ${reason}`);
+    expect(code).toBe(2);
+    expect(errors).toStartWith('holdfast bench: ');
+    expect(errors).toContain(reason);
     expect(errors.trimEnd().split('\n')).toHaveLength(1);
   });
 });

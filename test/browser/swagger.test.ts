@@ -1,46 +1,26 @@
 /**
  * /swagger as a person uses it, in a real browser: the page works with nothing but this server, and
- * its "Execute" puts stock and makes a reservation.
+ * its "Execute" puts stock and makes a reservation, and goes on with a key when one is needed.
  */
 
 import { expect, test } from 'bun:test';
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { startServer } from '../helpers/server.ts';
+import type { Browser, Page } from 'playwright-core';
+import { bearer, createKey } from '../helpers/api-keys.ts';
+import { browserIsMissing, launchBrowser, watchPage } from '../helpers/browser.ts';
+import { startServer, type TestServer, until } from '../helpers/server.ts';
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const present = existsSync(CHROMIUM);
-if (!present && !process.env.CI)
-  console.log(`skipped: there is no browser at ${CHROMIUM} (CHROMIUM names another)`);
 /** Where a picture of the page is wanted, for a person to look at. */
 const PICTURE = process.env.SWAGGER_PICTURE;
 
-test.skipIf(!present && !process.env.CI)(
+test.skipIf(browserIsMissing)(
   'Swagger UI shows every call and tries calls out, without internet',
   async () => {
-    if (!present) throw new Error(`there is no browser at ${CHROMIUM}; install Debian's package chromium`);
     const server = await startServer();
     let browser: Browser | undefined;
     try {
-      browser = await chromium.launch({
-        executablePath: CHROMIUM,
-        args: [
-          '--no-sandbox',
-          '--disable-gpu',
-          '--disable-quic',
-          '--no-first-run',
-          '--disable-background-networking',
-          '--disable-component-update',
-          '--disable-sync',
-        ],
-      });
+      browser = await launchBrowser();
       const page = await browser.newPage({ viewport: { width: 1200, height: 1600 } });
-      const requested: string[] = [];
-      const complaints: string[] = [];
-      page.on('request', (request) => requested.push(request.url()));
-      page.on('pageerror', (error) => complaints.push(String(error)));
-      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()));
-      page.on('requestfailed', (request) => complaints.push(`${request.url()} failed`));
+      const { requested, complaints, elsewhere } = watchPage(page, server.url);
 
       await page.goto(`${server.url}/swagger`);
       await page.locator('#operations-Stock-putStockLevel').waitFor();
@@ -53,16 +33,16 @@ test.skipIf(!present && !process.env.CI)(
 
       expect(await execute(page, 'operations-Stock-putStockLevel')).toBe('201');
       expect(await execute(page, 'operations-Reservations-createReservation')).toBe('201');
+      const key = await createKey(server.home, '--scope', 'read');
+      await authorize(page, server, key);
+      expect(await execute(page, 'operations-Stock-getStock')).toBe('200');
       if (PICTURE) await page.screenshot({ path: PICTURE, fullPage: true });
 
-      const elsewhere = requested.filter(
-        (url) => !url.startsWith(`${server.url}/`) && !url.startsWith('data:'),
-      );
-      expect(elsewhere).toEqual([]);
+      expect(elsewhere()).toEqual([]);
       expect(requested.filter((url) => url.includes('/swagger/')).length).toBeGreaterThanOrEqual(4);
       expect(complaints).toEqual([]);
 
-      const stock = await (await fetch(`${server.url}/v1/stock/MUG-BLUE`)).json();
+      const stock = await (await fetch(`${server.url}/v1/stock/MUG-BLUE`, { headers: bearer(key) })).json();
       expect(stock).toMatchObject({ totals: { onHand: 40, reserved: 1 } });
     } finally {
       await browser?.close();
@@ -71,6 +51,17 @@ test.skipIf(!present && !process.env.CI)(
   },
   60_000,
 );
+
+/** From the first key on everybody needs one: gives it to the page. */
+async function authorize(page: Page, server: TestServer, key: string): Promise<void> {
+  const isClosed = async (): Promise<boolean> =>
+    (await fetch(`${server.url}/v1/stock/MUG-BLUE`)).status === 401;
+  await until(isClosed, 2000, () => 'nobody needs a key yet');
+  await page.locator('.auth-wrapper button.authorize').first().click();
+  await page.locator('.modal-ux input').fill(key);
+  await page.locator('.modal-ux button.authorize').click();
+  await page.locator('.modal-ux button.btn-done').click();
+}
 
 /** Opens a call, executes it with the example that is filled in, and gives the status that came back. */
 async function execute(page: Page, id: string): Promise<string> {

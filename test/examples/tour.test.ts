@@ -55,7 +55,7 @@ test('a server that is not there is said in one line', async () => {
   const url = `http://127.0.0.1:${await freePorts(1)}`;
   const { stderr, code } = await tour('--url', url);
   expect(code).toBe(1);
-  expect(stderr).toStartWith(`tour: nothing answers at ${url}; start a server with: bun run start`);
+  expect(stderr).toStartWith(`holdfast: nothing answers at ${url}; start a server with: bun run start`);
   expect(stderr.trimEnd().split('\n')).toHaveLength(1);
 });
 

@@ -370,6 +370,7 @@ describe('what people who run it see', () => {
       held: 3,
       mailboxDepth: 4,
       commitSeq: 5,
+      commands: 6,
     });
   });
 });

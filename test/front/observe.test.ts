@@ -1,6 +1,12 @@
 /** A defect of a handler: answered, counted and logged under the id of its request; and a front without a supervisor. */
 import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test';
+import { Elysia } from 'elysia';
+import { systemClock } from '../../src/clock.ts';
+import { Access } from '../../src/front/access.ts';
+import type { FrontContext } from '../../src/front/context.ts';
+import { Observer } from '../../src/front/observe.ts';
 import { log } from '../../src/observability/log.ts';
+import { keyringOf, testKey } from '../helpers/api-keys.ts';
 import { scrape, total } from '../helpers/open-metrics.ts';
 import { type ScriptedFront, startScriptedFront } from './scripted-front.ts';
 
@@ -49,6 +55,40 @@ test('a defect is a 500 without a word about it, and its line in the log has the
     },
   ]);
   expect(await failures()).toBe(before + 1);
+});
+
+test('what an administrator does is a line with the key; what is read, or refused to a stranger, is none', async () => {
+  const [admin, reader] = [testKey(['admin']), testKey(['read'])];
+  const access = new Access(true, 1, systemClock);
+  access.know(keyringOf(admin, reader));
+  const observer = new Observer({ access } as unknown as FrontContext);
+  const done = () => observer.call(() => new Response(null, { status: 204 }));
+  const app = new Elysia()
+    .post('/admin/moves', done())
+    .get('/admin/moves', done())
+    .post('/v1/reservations', done());
+  const lines: object[] = [];
+  const info = spyOn(log, 'info').mockImplementation(
+    (event, fields) => void lines.push({ event, ...fields }),
+  );
+  const ask = async (method: string, path: string, headers = {}): Promise<number> =>
+    (await app.handle(new Request(`http://holdfast${path}`, { method, headers }))).status;
+  expect(await ask('POST', '/admin/moves', admin.headers)).toBe(204);
+  expect(await ask('POST', '/admin/moves', reader.headers)).toBe(403);
+  expect(await ask('POST', '/admin/moves')).toBe(401);
+  expect(await ask('GET', '/admin/moves', admin.headers)).toBe(204);
+  expect(await ask('POST', '/v1/reservations', admin.headers)).toBe(204);
+  info.mockRestore();
+  const called = {
+    event: 'admin.called',
+    method: 'POST',
+    path: '/admin/moves',
+    requestId: expect.any(String),
+  };
+  expect(lines).toEqual([
+    { ...called, apiKey: admin.id, status: 204 },
+    { ...called, apiKey: reader.id, status: 403 },
+  ]);
 });
 
 test('a trace that is recorded reaches the worker, and any other does not', async () => {

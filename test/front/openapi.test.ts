@@ -12,6 +12,7 @@ import { startServer, type TestServer } from '../helpers/server.ts';
 type Json = ReturnType<typeof JSON.parse>;
 interface Operation {
   operationId: string;
+  security?: object[];
   summary: string;
   description: string;
   tags: string[];
@@ -133,6 +134,29 @@ test('promises the headers that callers rely on', () => {
   for (const { operation } of operations)
     if (operation.responses['503'])
       expect(operation.responses['503'].headers?.['Retry-After']).toMatchObject(required);
+});
+
+test('says of each call which scope it needs, and what is answered without', () => {
+  const [scheme] = Object.keys(document.components.securitySchemes);
+  expect(document.components.securitySchemes[scheme]).toMatchObject({ type: 'http', scheme: 'bearer' });
+  for (const { path, operation } of operations) {
+    const { security, description, responses } = operation;
+    if (['/livez', '/readyz'].includes(path)) {
+      expect([security, responses['401']]).toEqual([undefined, undefined]);
+      continue;
+    }
+    expect(security).toEqual([{ [scheme]: [] }]);
+    expect(description).toMatch(/Needs the scope `(read|reserve|stock|admin)`\.$/);
+    for (const [status, header] of [
+      ['401', 'WWW-Authenticate'],
+      ['403', 'WWW-Authenticate'],
+      ['429', 'RateLimit'],
+      ['429', 'RateLimit-Policy'],
+      ['429', 'Retry-After'],
+    ])
+      expect(responses[status].headers[header]).toMatchObject({ required: true });
+    expect(responses['503'].description).toContain('`keys-unavailable`');
+  }
 });
 
 describe('tells the truth', () => {

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, expect, spyOn, test } from 'bun:test';
 import { LEVELS_PER_SKU_MAX, LINK_REQUESTS_MAX, QUANTITY_MAX, SKUS_PER_QUERY_MAX } from '../../src/limits.ts';
 import { log } from '../../src/observability/log.ts';
 import { PROBLEMS, type Problem, type ProblemCode } from '../../src/reservations/outcomes.ts';
+import { keyringOf, type TestKey, testKey } from '../helpers/api-keys.ts';
 import { openBooks } from '../helpers/books.ts';
 import { startServer, type TestServer, until } from '../helpers/server.ts';
 import { forEachAtOnce } from '../helpers/shop.ts';
@@ -70,6 +71,37 @@ async function withDefect(method: string, path: string): Promise<Response> {
 
 const signalWorker = (signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL') =>
   process.kill(server.workerPids()[0], signal);
+
+/** The last of several answers at a front that lets in who has this key. */
+async function withKey(key: TestKey, ...calls: [method: string, path: string, headers: object][]) {
+  const front = await startScriptedFront(() => undefined, keyringOf(key));
+  try {
+    const answers = await Promise.all(
+      calls.map(([method, path, headers]) => call(method, path, {}, headers, front.url)),
+    );
+    return answers.at(-1)!;
+  } finally {
+    await front.stop();
+  }
+}
+const reader = testKey(['read']);
+const spent = testKey(['read'], { rate: { requests: 1, seconds: 1 } });
+
+/** A front that has just been started, and whose worker can't tell it the keys. */
+async function atNewFront(method: string, path: string): Promise<Response> {
+  signalWorker('SIGSTOP');
+  try {
+    const [before] = server.frontPids();
+    process.kill(before, 'SIGKILL');
+    const isBack = async (): Promise<boolean> =>
+      server.frontPids()[0] !== before &&
+      (await call('GET', '/livez').catch(() => undefined))?.status === 200;
+    await until(isBack, READY_MS, server.output);
+    return await call(method, path);
+  } finally {
+    signalWorker('SIGCONT');
+  }
+}
 
 const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
   'insufficient-stock': () => reserve('stocked', 6),
@@ -141,6 +173,13 @@ const PROVOKED: Record<ProblemCode, () => Promise<Response>> = {
     await reserve('stocked', 6, {}, { 'idempotency-key': 'once' });
     return reserve('stocked', 7, {}, { 'idempotency-key': 'once' });
   },
+  unauthorized: () => withKey(reader, ['POST', '/v1/stock/query', {}]),
+  forbidden: () => withKey(reader, ['PUT', '/v1/stock/A/x', reader.headers]),
+  'rate-limited'() {
+    const query: [string, string, object] = ['POST', '/v1/stock/query', spent.headers];
+    return withKey(spent, query, query);
+  },
+  'keys-unavailable': () => atNewFront('GET', '/v1/stock/A'),
   async 'search-too-slow'() {
     // Whoever locks a table holds up those who read it.
     const sql = openBooks(server);

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Keyring } from '../../src/access/keyring.ts';
 import { startFront } from '../../src/front/front.ts';
 import { evenMap } from '../../src/routing/partition-map.ts';
 import { type Answer, listen } from '../../src/wire/link.ts';
@@ -23,9 +24,11 @@ export type Script = (request: WorkerRequest, answer: Answer) => Reply | 'later'
 export interface ScriptedFront {
   url: string;
   port: number;
-  /** Every request that reached the worker, those for its status excepted. */
+  /** Every request that reached the worker, those for its status and for API keys excepted. */
   asked: WorkerRequest[];
   script: Script;
+  /** What the worker says of API keys. */
+  keyring: Keyring;
   /** Ends the worker; every connection to it breaks. */
   stopWorker(): void;
   drain(): Promise<void>;
@@ -44,6 +47,7 @@ export const serving: Reply = {
       held: 3,
       mailboxDepth: 4,
       commitSeq: 5,
+      commands: 6,
     })),
     commits: 0,
     commands: 0,
@@ -51,7 +55,12 @@ export const serving: Reply = {
   },
 };
 
-export async function startScriptedFront(script: Script = () => undefined): Promise<ScriptedFront> {
+const NO_KEYS: Keyring = { everMade: false, keys: [] };
+
+export async function startScriptedFront(
+  script: Script = () => undefined,
+  keyring = NO_KEYS,
+): Promise<ScriptedFront> {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-front-'));
   const socket = join(folder, 'worker.sock');
   let draining: Promise<void> | undefined;
@@ -60,6 +69,7 @@ export async function startScriptedFront(script: Script = () => undefined): Prom
     port: await freePorts(1),
     asked: [],
     script,
+    keyring,
     stopWorker: () => worker.stop(true),
     drain() {
       draining ??= front.drain();
@@ -73,6 +83,7 @@ export async function startScriptedFront(script: Script = () => undefined): Prom
   };
   scripted.url = `http://127.0.0.1:${scripted.port}`;
   const onRequest = (request: WorkerRequest, answer: Answer): void => {
+    if (request.kind === 'read-api-keys') return answer({ kind: 'api-keys', keyring: scripted.keyring });
     if (request.kind !== 'status') scripted.asked.push(request);
     const reply = scripted.script(request, answer) ?? (request.kind === 'status' ? serving : 'later');
     if (reply !== 'later') answer(reply);
@@ -86,6 +97,8 @@ export async function startScriptedFront(script: Script = () => undefined): Prom
     host: '127.0.0.1',
     port: scripted.port,
     map: evenMap(1, PARTITIONS, [socket]),
+    fronts: 1,
+    mayBeOpen: true,
   });
   const isReady = async (): Promise<boolean> => (await fetch(`${scripted.url}/readyz`)).status === 200;
   await until(isReady, 5000, () => 'the front does not reach its worker');

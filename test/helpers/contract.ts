@@ -40,11 +40,24 @@ const PROBLEM = 'application/problem+json';
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** Calls that the document leaves out on purpose: pages for people and what they load. */
-const PAGES = /^\/(swagger|problems)(\/|$)/;
+const PAGES = /^\/(swagger|problems|dashboard)(\/|$)/;
 /** Bun refuses a request whose head is too large before it is ours to answer. */
 const BEFORE_US = 431;
 /** What any other call that is not in the document is answered with. */
-const NOT_A_CALL: Record<number, string> = { 404: 'not-found', 405: 'method-not-allowed' };
+const NOT_A_CALL: Record<number, string> = {
+  401: 'unauthorized',
+  404: 'not-found',
+  405: 'method-not-allowed',
+  429: 'rate-limited',
+  503: 'keys-unavailable',
+};
+
+const UNDOCUMENTED_HEADER: Record<number, string> = {
+  401: 'WWW-Authenticate',
+  405: 'Allow',
+  429: 'RateLimit',
+  503: 'Retry-After',
+};
 
 export class Contract {
   private readonly ajv = new Ajv({ strict: false, allErrors: true });
@@ -135,7 +148,8 @@ export class Contract {
     const code = NOT_A_CALL[status];
     if (code === undefined) return ['the document does not list this call'];
     if (mediaTypeOf(headers) !== PROBLEM) return [`${mediaTypeOf(headers)} is not ${PROBLEM}`];
-    const faults = status === 405 && !headers.has('allow') ? ['the header Allow is missing'] : [];
+    const promised = UNDOCUMENTED_HEADER[status];
+    const faults = promised && !headers.has(promised) ? [`the header ${promised} is missing`] : [];
     return [...faults, ...this.checkBody(answered, '/components/schemas/Problem', [code])];
   }
 

@@ -31,6 +31,7 @@ export class Front {
     const random = world.random.fork(`${process.name} ids`);
     this.backends = new Backends(map, deadlines, clock, wireOver(network.of(process), clock).connect);
     this.app = routes({
+      access: { isKnown: true, admit: () => undefined },
       backends: this.backends,
       bodies: new Bodies(deadlines, clock),
       clock,

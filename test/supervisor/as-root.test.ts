@@ -41,7 +41,7 @@ test.if(rootWithSetpriv)(
       const home = { dataDir: join(locked, 'data'), databaseUrl: undefined, remove: async () => {} };
       const server = await startServer({
         home,
-        command: [process.execPath, join(locked, 'src', 'start.ts')],
+        command: [process.execPath, join(locked, 'src', 'start.ts'), 'serve'],
       });
       try {
         expect(statSync(join(home.dataDir, 'postgres')).uid).not.toBe(0);

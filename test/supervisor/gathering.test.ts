@@ -24,5 +24,5 @@ test('without an answer there is the process itself, and a supervisor that is no
   expect(performance.now() - started).toBeWithin(GATHER_WAIT_MS - 50, GATHER_WAIT_MS + 2000);
   expect(more).toEqual([]);
   expect(supervisor).toEqual({ process: 'supervisor' });
-  expect(own).toEqual({ process: 'front 0', families: expect.any(Array) });
+  expect(own).toEqual({ process: 'front 0', pid: process.pid, families: expect.any(Array) });
 });

@@ -222,7 +222,6 @@ test('beside workers that have another data folder it is refused, too', async ()
 });
 
 test.each([
-  ['an argument that it does not know', ['--fix'], {}, 'verify takes --repair and --yes, and not "--fix"'],
   ['--yes alone', ['--yes'], {}, '--yes goes with --repair'],
   [
     'a wrong setting',

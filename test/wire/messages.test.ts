@@ -1,147 +1,25 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { SCOPES } from '../../src/access/scopes.ts';
 import { PROBLEMS } from '../../src/reservations/outcomes.ts';
-import { LEDGER_KINDS, MODES, STATUSES, STRATEGIES } from '../../src/reservations/types.ts';
+import { LEDGER_KINDS, STATUSES } from '../../src/reservations/types.ts';
 import { MalformedFrame, Reader, Writer } from '../../src/wire/bytes.ts';
 import { decodeReply, decodeRequest, encodeReply, encodeRequest } from '../../src/wire/codec.ts';
-import { OUTCOMES, type Reply, type Request } from '../../src/wire/messages.ts';
+import { OUTCOMES, type Reply } from '../../src/wire/messages.ts';
 import { decodeTraced, encodeTraced } from '../../src/wire/traced.ts';
-
-const id = fc.uuid({ version: 7 });
-const time = fc.integer({ min: 1, max: 4e12 });
-const key = fc.string({ minLength: 1, maxLength: 40, unit: 'binary' });
-const quantity = fc.integer({ min: 1, max: 2_147_483_647 });
-const partition = fc.nat(4095);
-const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
-const hex = fc.string({ minLength: 32, maxLength: 32, unit: fc.constantFrom(...'0123456789abcdef') });
-const to = { partition, deadline: time };
-const sold = optional(fc.array(fc.nat(2_147_483_647), { minLength: 1, maxLength: 100 }));
-
-const refusals = fc.array(
-  fc.record({
-    line: fc.nat(99),
-    code: fc.constantFrom('insufficient-stock' as const, 'unknown-sku' as const),
-    requested: quantity,
-    available: fc.nat(4_294_967_294),
-  }),
-  { maxLength: 20 },
-);
-
-const keys = fc.record({ hash: hex, fingerprint: hex, partition });
-const seq = fc.maxSafeNat();
-
-const requests: fc.Arbitrary<Request> = fc.oneof(
-  fc.record({
-    kind: fc.constant('hold' as const),
-    ...to,
-    id,
-    role: fc.constantFrom('decide' as const, 'try' as const, 'probe' as const),
-    home: partition,
-    participants: fc.array(partition, { maxLength: 99 }),
-    rehold: optional(fc.record({ id, sold })),
-    mode: fc.constantFrom(...MODES),
-    refused: refusals,
-    key: optional(keys),
-    createdAt: time,
-    expiresAt: time,
-    reference: optional(key),
-    strategy: fc.constantFrom(...STRATEGIES),
-    locations: fc.array(key, { maxLength: 5 }),
-    lines: fc.array(fc.record({ line: fc.nat(99), quantity, sku: key, location: optional(key) }), {
-      maxLength: 300,
-    }),
-  }),
-  fc.record({
-    kind: fc.constant('put-level' as const),
-    ...to,
-    sku: key,
-    location: key,
-    onHand: fc.nat(2_147_483_647),
-    safetyStock: optional(fc.nat(2_147_483_647)),
-    backorderLimit: optional(fc.nat(2_147_483_647)),
-    ifVersion: optional(fc.nat(2_147_483_647)),
-  }),
-  fc.record({
-    kind: fc.constant('import-levels' as const),
-    ...to,
-    rows: fc.array(
-      fc.record({
-        sku: key,
-        location: key,
-        onHand: fc.nat(2_147_483_647),
-        safetyStock: optional(fc.nat(2_147_483_647)),
-        backorderLimit: optional(fc.nat(2_147_483_647)),
-      }),
-      { maxLength: 30 },
-    ),
-  }),
-  fc.record({ kind: fc.constant('get-levels' as const), ...to, sku: key }),
-  fc.record({
-    kind: fc.constant('export-levels' as const),
-    ...to,
-    from: fc.nat(2_147_483_647),
-    limit: fc.nat(65_535),
-  }),
-  fc.record({
-    kind: fc.constantFrom('get-reservation' as const, 'ask' as const),
-    ...to,
-    id,
-  }),
-  fc.record({ kind: fc.constant('cancel' as const), ...to, id, key: optional(keys) }),
-  fc.record({ kind: fc.constantFrom('claim' as const, 'recall' as const), ...to, key: keys }),
-  fc.record({ kind: fc.constant('release' as const), ...to, key: keys, used: fc.boolean() }),
-  fc.record({
-    kind: fc.constant('settle' as const),
-    ...to,
-    id,
-    outcome: fc.constantFrom(...OUTCOMES),
-    expiresAt: time,
-    sold,
-  }),
-  fc.record({
-    kind: fc.constant('adjust' as const),
-    ...to,
-    sku: key,
-    location: key,
-    delta: fc.integer({ min: -2_147_483_647, max: 2_147_483_647 }),
-    reason: key,
-    reference: optional(key),
-    key: optional(keys),
-  }),
-  fc.record({
-    kind: fc.constant('confirm' as const),
-    ...to,
-    id,
-    sold,
-    rehold: fc.boolean(),
-    key: optional(keys),
-  }),
-  fc.record({
-    kind: fc.constant('extend' as const),
-    ...to,
-    id,
-    expiresInMs: fc.nat(2_592_000_000),
-    key: optional(keys),
-  }),
-  fc.record({
-    kind: fc.constant('find-reservations' as const),
-    deadline: time,
-    reference: optional(key),
-    status: optional(fc.constantFrom(...STATUSES)),
-    sku: optional(key),
-    below: optional(id),
-    limit: fc.nat(100),
-  }),
-  fc.record({
-    kind: fc.constant('read-ledger' as const),
-    deadline: time,
-    sku: key,
-    location: optional(key),
-    from: optional(fc.array(seq, { minLength: 1, maxLength: 50 })),
-    limit: fc.nat(1000),
-  }),
-  fc.constant({ kind: 'status' as const }),
-);
+import {
+  hex,
+  id,
+  key,
+  optional,
+  partition,
+  quantity,
+  refusals,
+  requests,
+  seq,
+  sold,
+  time,
+} from '../helpers/wire-requests.ts';
 
 const allocations = fc.array(fc.record({ quantity, location: key }), { maxLength: 4 });
 const lines = fc.array(fc.record({ line: fc.nat(99), quantity, sku: key, allocations }), { maxLength: 20 });
@@ -209,6 +87,20 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     next: optional(id),
   }),
   fc.record({
+    kind: fc.constant('hottest' as const),
+    skus: fc.array(
+      fc.record({
+        partition,
+        sku: key,
+        asked: fc.double({ min: 0, noNaN: true }),
+        onHand: fc.maxSafeNat(),
+        reserved: fc.maxSafeNat(),
+        available: fc.maxSafeInteger(),
+      }),
+      { maxLength: 12 },
+    ),
+  }),
+  fc.record({
     kind: fc.constant('entries' as const),
     entries: fc.array(entry, { maxLength: 20 }),
     next: optional(fc.array(seq, { minLength: 1, maxLength: 50 })),
@@ -220,6 +112,26 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     sold,
   }),
   fc.record({ kind: fc.constant('settled' as const), lines }),
+  fc.record({
+    kind: fc.constant('api-keys' as const),
+    keyring: fc.record({
+      everMade: fc.boolean(),
+      keys: fc.array(
+        fc.record(
+          {
+            id: hex,
+            name: key,
+            scopes: fc.subarray([...SCOPES]),
+            hash: hex,
+            expiresAt: time,
+            rate: fc.record({ requests: quantity, seconds: quantity }),
+          },
+          { requiredKeys: ['id', 'name', 'scopes', 'hash'] },
+        ),
+        { maxLength: 5 },
+      ),
+    }),
+  }),
   fc.record({ kind: fc.constant('claimed' as const), known: fc.boolean() }),
   fc.record({
     kind: fc.constant('replayed' as const),

@@ -40,7 +40,7 @@ function build() {
     },
   };
   const actors = PARTITIONS.map(
-    (number) => new Actor(new Partition(number, locations, host, clock.now()), lane.enlist),
+    (number) => new Actor(new Partition(number, locations, host, clock.now()), lane),
   );
   lane.epoch = store.database.takePartitions(PARTITIONS);
   return { clock, store, lane, actors, fatal };

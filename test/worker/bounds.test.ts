@@ -21,7 +21,7 @@ const NOW = 1_795_480_000_000;
 const alone = {} as Host;
 
 test('a mailbox refuses what it has no room for, and only that', () => {
-  const actor = new Actor(new Partition(1, new Locations(), alone, NOW), () => {});
+  const actor = new Actor(new Partition(1, new Locations(), alone, NOW), { enlist() {}, enlistDue() {} });
   const ids = new ReservationIds();
   const answers: Reply[] = [];
   const receive = (command: Parameters<Actor['receive']>[0]): void =>

@@ -24,7 +24,7 @@ function build(partitions = 1) {
   const locations = new Locations();
   const actors = numbers.map((number) => {
     const partition = new Partition(number, locations, {} as Host, clock.now());
-    return new Actor(partition, lane.enlist);
+    return new Actor(partition, lane);
   });
   lane.epoch = store.database.takePartitions(numbers);
   const send = (partition: number, command: CallerCommand): { reply?: Reply } => {

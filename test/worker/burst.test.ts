@@ -1,0 +1,120 @@
+/**
+ * Many reservations that end at once: they are spread over commits, so that commands do not wait for all of them, and
+ * nobody is refused for the sake of one that is over.
+ */
+import { expect, test } from 'bun:test';
+import { BATCH_DUE_MAX } from '../../src/limits.ts';
+import { ReservationIds } from '../../src/reservations/id.ts';
+import type { CommitStore } from '../../src/storage/commit-store.ts';
+import type { HoldRequest, Reply } from '../../src/wire/messages.ts';
+import { Actor } from '../../src/worker/actor.ts';
+import { Lane } from '../../src/worker/lane.ts';
+import { Partition } from '../../src/worker/partition.ts';
+import { Locations } from '../../src/worker/snapshot.ts';
+import type { Host } from '../../src/worker/state.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
+
+const PARTITIONS = 8;
+const PER_PARTITION = 500;
+const BURST = PARTITIONS * PER_PARTITION;
+
+/** Every commit waits until it is let through; each is what became of the reservations in it. */
+function build() {
+  const clock = new ManualClock();
+  const commits: { expired: number; held: number }[] = [];
+  const waiting: (() => void)[] = [];
+  const store = {
+    commit({ changes, reservations }) {
+      const expired = changes.status.filter((status) => status === 'expired').length;
+      commits.push({ expired, held: reservations.id.length });
+      return new Promise<void>((resolve) => waiting.push(resolve));
+    },
+  } as Partial<CommitStore> as CommitStore;
+  const lane = new Lane(store, clock, () => {});
+  const locations = new Locations();
+  const actors = Array.from(
+    { length: PARTITIONS },
+    (_, number) => new Actor(new Partition(number, locations, {} as Host, clock.now()), lane),
+  );
+  const ids = new ReservationIds();
+  const hold = (partition: number, expiresAt: number, quantity = 1): HoldRequest => ({
+    kind: 'hold',
+    partition,
+    deadline: Number.POSITIVE_INFINITY,
+    id: ids.next(clock.now(), partition),
+    role: 'decide',
+    home: partition,
+    participants: [],
+    mode: 'all',
+    refused: [],
+    createdAt: clock.now(),
+    expiresAt,
+    strategy: 'most-available',
+    locations: [],
+    lines: [{ line: 0, sku: 'A', quantity }],
+  });
+  /** Lets commits through until there are no more, or as many as said. */
+  const commit = async (most = Number.POSITIVE_INFINITY): Promise<void> => {
+    for (let i = 0; i < most; i++) {
+      await clock.settle();
+      if (waiting.length === 0) return;
+      waiting.shift()!();
+      await clock.settle();
+    }
+  };
+  return { clock, commits, actors, hold, commit };
+}
+
+async function withBurst(onHand: number) {
+  const built = build();
+  const { clock, actors, hold, commit } = built;
+  const endsAt = clock.now() + 1000;
+  actors.forEach((actor, partition) => {
+    actor.receive(
+      { kind: 'put-level', partition, deadline: endsAt, sku: 'A', location: 'x', onHand },
+      () => {},
+    );
+    for (let i = 0; i < PER_PARTITION; i++) actor.receive(hold(partition, endsAt), () => {});
+  });
+  await commit();
+  await clock.advance(1100);
+  built.commits.length = 0;
+  for (const actor of actors) actor.wake(clock.now());
+  return built;
+}
+
+function sizes(total: number, most: number): number[] {
+  return total <= most ? [total] : [most, ...sizes(total - most, most)];
+}
+
+test('a burst is spread over commits', async () => {
+  const { commits, commit, actors } = await withBurst(10 * PER_PARTITION);
+  await commit();
+  expect(commits.map(({ expired }) => expired)).toEqual(sizes(BURST, BATCH_DUE_MAX));
+  for (const { partition } of actors) expect(partition.snapshot.reserved[0]).toBe(0);
+});
+
+test('commands wait for a small part of a burst, and nothing of it is forgotten', async () => {
+  const { clock, commits, actors, hold, commit } = await withBurst(10 * PER_PARTITION);
+  const answers: Reply[] = [];
+  const last = actors.length - 1;
+  const order = (): void =>
+    actors[last].receive(hold(last, clock.now() + 60_000), (reply) => answers.push(reply));
+  let rounds = 0;
+  for (; answers.length < 3; rounds++) {
+    order();
+    await commit(1);
+    expect(rounds).toBeLessThan(10);
+  }
+  expect(commits.reduce((sum, { expired }) => sum + expired, 0)).toBeLessThan(BURST);
+  await commit();
+  expect(commits.reduce((sum, { expired }) => sum + expired, 0)).toBe(BURST);
+});
+
+test('what a burst holds is not refused to whoever asks after its end', async () => {
+  const { clock, actors, hold, commit } = await withBurst(PER_PARTITION);
+  const answers: Reply[] = [];
+  actors[0].receive(hold(0, clock.now() + 60_000, PER_PARTITION), (reply) => answers.push(reply));
+  await commit();
+  expect(answers.map(({ kind }) => kind)).toEqual(['granted']);
+});
