@@ -95,7 +95,7 @@ export class Faults {
     for (const process of this.targets) process.spare();
     for (const process of this.stopped) process.continue();
     if (!postgres.up) postgres.start();
-    postgres.stalledUntil = 0;
+    postgres.stalledUntil = Math.min(postgres.stalledUntil, this.site.world.now);
     postgres.slowness = 1;
     postgres.refusing = 0;
     postgres.losing = 0;
