@@ -118,6 +118,10 @@ export const GATHER_WAIT_MS = 2000;
 /** How often a worker asks whether the database answers, and how long it takes silence for an answer that is late. */
 export const PING_EVERY_MS = 1000;
 export const PING_WAIT_MS = 1000;
+/** How long a worker waits for such an answer before it asks over another connection. */
+export const PING_ANSWER_MS = 5000;
+/** How long the database may be away before commands are refused at once, rather than kept waiting for it. */
+export const DATABASE_AWAY_MS = 2000;
 /** How long a connection without traffic stays open; longer than a load balancer keeps its own. */
 export const IDLE_CONNECTION_SECONDS = 65;
 /** A participant that has heard nothing of a reservation for this long asks its home. */
@@ -212,6 +216,8 @@ relate(
 relate(CLAIM_MS > 2 * REQUEST_DEADLINE_MS + SETTLE_WAIT_MS, 'a claim outlives the request that has it');
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
+relate(DATABASE_AWAY_MS < REQUEST_DEADLINE_MS, 'whoever asks a database that is away hears of it in time');
+relate(PING_WAIT_MS < PING_ANSWER_MS, 'a silent database is noticed before its connection is given up');
 relate(SEARCH_STATEMENT_MS < SEARCH_ANSWER_MS, 'a statement that takes too long ends before its connection');
 relate(SEARCH_ANSWER_MS < REQUEST_DEADLINE_MS, 'the caller of a search that takes too long hears of it');
 relate(VERIFY_GRACE_MS > 2 * ASK_HOME_AFTER_MS, 'what verify mentions, a participant has asked about');

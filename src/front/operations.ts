@@ -1,6 +1,6 @@
 /** What the people who run it ask: does it live, can it serve, who owns what. */
 import { STATUS_WAIT_MS } from '../limits.ts';
-import type { PartitionStatus } from '../wire/messages.ts';
+import type { PartitionStatus, WorkerStatus } from '../wire/messages.ts';
 import type { FrontContext } from './context.ts';
 import { ok } from './render.ts';
 
@@ -19,7 +19,7 @@ export async function ready({ backends }: FrontContext): Promise<Response> {
       missing.push(`worker ${worker} does not answer (${owned} partitions)`);
       continue;
     }
-    if (status.databaseProblem !== undefined) missing.push(`worker ${worker} cannot reach the database`);
+    if (status.databaseProblem !== undefined) missing.push(withoutDatabase(status));
     const served = status.partitions.filter(
       ({ partition, state }) => state === 'serving' && backends.map.owner[partition] === worker,
     ).length;
@@ -36,6 +36,19 @@ export async function ready({ backends }: FrontContext): Promise<Response> {
   if (isReady) return ok(JSON.stringify(body));
   const headers = { 'content-type': 'application/json', 'retry-after': '1' };
   return new Response(JSON.stringify(body), { status: 503, headers });
+}
+
+/** By the SQLSTATE that the worker's text begins with (Postgres manual, appendix A); the rest of it names files and addresses. */
+const REASONS: Record<string, string> = {
+  '25006': 'the database is read-only',
+  '53100': 'the disk of the database is full',
+  '53300': 'the database has no connection left',
+  '57P03': 'the database is starting or stopping',
+};
+
+function withoutDatabase({ worker, databaseProblem = '', databaseProblemSince = 0 }: WorkerStatus): string {
+  const reason = REASONS[databaseProblem.slice(0, 5)] ?? 'the database is out of reach';
+  return `worker ${worker} commits nothing since ${new Date(databaseProblemSince).toISOString()}: ${reason}`;
 }
 
 export async function partitionTable({ backends }: FrontContext): Promise<Response> {

@@ -1,5 +1,5 @@
 /** The database as a worker reads it, and takes partitions of it: off the commit lanes, so that no commit waits. */
-import { READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../limits.ts';
+import { PING_ANSWER_MS, READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../limits.ts';
 import type { DatabaseSpec } from '../process.ts';
 import { Connections, failureText, openDatabase, type Sql } from './database.ts';
 import { findAnswer } from './find-answer.ts';
@@ -26,7 +26,7 @@ export function openReadStore(spec: DatabaseSpec, name: string) {
     loadKeys: on(loadKeys),
     findReservation: on(findReservation, REQUEST_DEADLINE_MS),
     findAnswer: on(findAnswer, REQUEST_DEADLINE_MS),
-    ping: on(ping),
+    ping: on(ping, PING_ANSWER_MS),
     failureText,
     close: () => connections.close(),
   };

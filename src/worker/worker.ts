@@ -8,7 +8,7 @@
  * not committed was never acknowledged.
  */
 import type { Clock } from '../clock.ts';
-import { COMMIT_LANES, WHEEL_TICK_MS } from '../limits.ts';
+import { COMMIT_LANES, DATABASE_AWAY_MS, WHEEL_TICK_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { Running } from '../process.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
@@ -19,8 +19,9 @@ import type { Answer, Wire } from '../wire/link.ts';
 import type { PartitionStatus, Request } from '../wire/messages.ts';
 import { Actor } from './actor.ts';
 import { getReservation } from './decide-close.ts';
-import { exportLevels, getLevels } from './decide-stock.ts';
+import { exportLevels } from './decide-stock.ts';
 import { Lane } from './lane.ts';
+import { LevelReads } from './level-reads.ts';
 import { Partition } from './partition.ts';
 import { Peers } from './peers.ts';
 import { Pulse } from './pulse.ts';
@@ -56,6 +57,9 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
   const lanes = stores.map((store) => new Lane(store, clock, parts.fail));
   const pulse = new Pulse(reader.ping, reader.failureText, clock);
   const laneOf = (partition: number): Lane => lanes[partition % COMMIT_LANES];
+  const levelReads = new LevelReads(laneOf, (partition) =>
+    awaySince(partition) === undefined ? undefined : pulse.silentSeconds(),
+  );
   const actors = new Map<number, Actor>();
   let serving = false;
   let draining = false;
@@ -106,9 +110,10 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     if (!serving || draining || actor === undefined) {
       return answer({ kind: 'problem', code: 'partition-unavailable' });
     }
+    if (request.kind === 'get-levels') return levelReads.read(actor.partition, request, answer);
+    if (isAway(request.partition) && request.kind !== 'release')
+      return answer({ kind: 'problem', code: 'overloaded' });
     switch (request.kind) {
-      case 'get-levels':
-        return getLevels(actor.partition, request, answer);
       case 'export-levels':
         return exportLevels(actor.partition, request, answer);
       case 'get-reservation':
@@ -125,8 +130,24 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     }
   }
 
+  /** Since when the database takes no commits of a partition, in milliseconds; undefined while it does. */
+  function awaySince(partition: number): number | undefined {
+    const { problem, problemSince } = pulse.problem === undefined ? laneOf(partition) : pulse;
+    return problem === undefined ? undefined : problemSince;
+  }
+
+  /** For so long that nothing more is kept waiting for it. */
+  function isAway(partition: number): boolean {
+    const since = awaySince(partition);
+    return since !== undefined && clock.now() - since >= DATABASE_AWAY_MS;
+  }
+
   function databaseProblem(): string | undefined {
-    return pulse.problem ?? lanes.find((lane) => lane.problem !== undefined)?.problem;
+    return troubled()?.problem;
+  }
+
+  function troubled(): { problem: string | undefined; problemSince: number } | undefined {
+    return [pulse, ...lanes].find(({ problem }) => problem !== undefined);
   }
 
   function status() {
@@ -142,6 +163,7 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     return {
       worker,
       databaseProblem: databaseProblem(),
+      databaseProblemSince: troubled()?.problemSince,
       partitions,
       commits: lanes.reduce((sum, lane) => sum + lane.commits, 0),
       commands: lanes.reduce((sum, lane) => sum + lane.commands, 0),
@@ -187,6 +209,7 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
   const tick = (): void => {
     cancelTick = clock.after(WHEEL_TICK_MS, tick);
     const now = clock.now();
+    levelReads.wake();
     for (const actor of actors.values()) {
       actor.wake(now);
       actor.partition.forgetOldKeys(now, keysMs);
