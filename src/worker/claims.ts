@@ -11,19 +11,27 @@ import type { Answer } from '../wire/link.ts';
 import type { ClaimRequest, ReleaseRequest } from '../wire/messages.ts';
 import { Keys } from './keys.ts';
 
+interface Claimant {
+  request: ClaimRequest;
+  answer: Answer;
+  /** The connection of its front. */
+  caller: object | undefined;
+}
+
 interface Waiting {
+  caller: object | undefined;
   /** When the front that has the key must have released it, in milliseconds. */
   deadline: number;
   /** The key has not been used before. */
   fresh: boolean;
-  next: { request: ClaimRequest; answer: Answer }[];
+  next: Claimant[];
 }
 
 export class Claims {
   readonly keys = new Keys();
   private readonly underWay = new Map<string, Waiting>();
 
-  claim(request: ClaimRequest, now: number, answer: Answer): void {
+  claim(request: ClaimRequest, now: number, answer: Answer, caller?: object): void {
     // It waited until its caller had gone.
     if (request.deadline <= now) return answer({ kind: 'problem', code: 'overloaded' });
     const { hash, fingerprint } = request.key;
@@ -31,13 +39,14 @@ export class Claims {
     if (known === 'other') return answer({ kind: 'problem', code: 'idempotency-key-reused' });
     const before = this.underWay.get(hash);
     // One that lasts beyond its deadline has a front that is gone.
-    if (before !== undefined && before.deadline > now) return void before.next.push({ request, answer });
+    if (before !== undefined && before.deadline > now)
+      return void before.next.push({ request, answer, caller });
     if (known === 'none') {
       if (this.keys.count >= KEYS_PER_PARTITION_MAX) return answer({ kind: 'problem', code: 'overloaded' });
       this.keys.add(hash, fingerprint, now);
     }
     const fresh = known === 'none' || before?.fresh === true;
-    this.underWay.set(hash, { deadline: now + CLAIM_MS, fresh, next: before?.next ?? [] });
+    this.underWay.set(hash, { caller, deadline: now + CLAIM_MS, fresh, next: before?.next ?? [] });
     answer({ kind: 'claimed', known: known === 'same' });
   }
 
@@ -47,7 +56,20 @@ export class Claims {
     // A claim of an earlier owner is not known here, and what it was for may have been decided after this one loaded.
     if (used) this.keys.add(hash, fingerprint, now);
     else if (claim?.fresh) this.keys.remove(hash);
-    for (const { request, answer } of claim?.next ?? []) this.claim(request, now, answer);
+    this.goOn(claim?.next ?? [], now);
+  }
+
+  /**
+   * The front is gone, or its connection: whoever waits for what it has claimed goes on at once, and finds where it is
+   * decided whether it was. Its key stays used.
+   */
+  forsake(caller: object, now: number): void {
+    for (const [hash, claim] of [...this.underWay]) {
+      claim.next = claim.next.filter((waiting) => waiting.caller !== caller);
+      if (claim.caller !== caller) continue;
+      this.underWay.delete(hash);
+      this.goOn(claim.next, now);
+    }
   }
 
   /** Looks at up to `most` keys for those used before `before`, and lets those go on that wait for a front that is gone. */
@@ -56,7 +78,11 @@ export class Claims {
     for (const [hash, { deadline, next }] of this.underWay) {
       if (deadline > now) continue;
       this.underWay.delete(hash);
-      for (const { request, answer } of next) this.claim(request, now, answer);
+      this.goOn(next, now);
     }
+  }
+
+  private goOn(waiting: Claimant[], now: number): void {
+    for (const { request, answer, caller } of waiting) this.claim(request, now, answer, caller);
   }
 }

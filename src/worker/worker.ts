@@ -98,7 +98,7 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     actors.get(partition)!.receive(settle, () => {});
   }
 
-  function dispatch(request: Request, reply: Answer): void {
+  function dispatch(request: Request, reply: Answer, caller?: object): void {
     if (request.kind === 'status') return reply({ kind: 'status', status: status() });
     const answer = request.trace === undefined ? reply : follow(request, reply);
     if (request.kind === 'find-reservations' || request.kind === 'read-ledger') {
@@ -119,7 +119,7 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
       case 'get-reservation':
         return getReservation(actor.partition, request.id, answer);
       case 'claim':
-        return actor.partition.claims.claim(request, clock.now(), answer);
+        return actor.partition.claims.claim(request, clock.now(), answer, caller);
       case 'release':
         actor.partition.claims.release(request, clock.now());
         return answer({ kind: 'claimed', known: true });
@@ -186,8 +186,13 @@ export async function runWorker(parts: WorkerParts): Promise<Running> {
     isServing: () => serving,
     databaseProblem,
   });
-  const server = wire.listen(map.sockets[worker], dispatch, (reason) =>
-    log.warn('link.malformed', { worker, reason }),
+  const server = wire.listen(
+    map.sockets[worker],
+    dispatch,
+    (reason) => log.warn('link.malformed', { worker, reason }),
+    (caller) => {
+      for (const { partition } of actors.values()) partition.claims.forsake(caller, clock.now());
+    },
   );
 
   const startedAt = clock.now();
