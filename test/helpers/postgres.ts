@@ -9,20 +9,35 @@ export interface TestDatabase {
   /** Its data folder is locked, as by a server. */
   home: Home;
   spec: DatabaseSpec;
+  /** Of the embedded one: stopped as an operator would, and started again at the same place. */
+  goAway(): Promise<void>;
+  comeBack(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function startPostgres(): Promise<TestDatabase> {
   const home = await makeHome();
-  if (home.databaseUrl !== undefined)
-    return { home, spec: { url: home.databaseUrl }, stop: () => home.remove() };
+  if (home.databaseUrl !== undefined) {
+    const notOurs = async (): Promise<never> => {
+      throw new Error('that Postgres is not ours to stop');
+    };
+    const spec = { url: home.databaseUrl };
+    return { home, spec, goAway: notOurs, comeBack: notOurs, stop: () => home.remove() };
+  }
   const folder = DataFolder.open(home.dataDir);
   chmodSync(home.dataDir, 0o711);
-  const postgres = await EmbeddedPostgres.find(home.dataDir, () => {});
-  const spec = await postgres.start(folder.makeRunFolder(postgres.user), new AbortController().signal);
+  let postgres: EmbeddedPostgres;
+  const start = (): Promise<DatabaseSpec> => {
+    postgres = EmbeddedPostgres.find(home.dataDir, () => {});
+    return postgres.start(folder.makeRunFolder(postgres.user), new AbortController().signal);
+  };
   return {
     home,
-    spec,
+    spec: await start(),
+    goAway: () => postgres.stop(),
+    async comeBack() {
+      await start();
+    },
     async stop() {
       await postgres.stop();
       folder.release();
