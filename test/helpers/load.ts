@@ -1,19 +1,12 @@
 /**
- * Many clients at once, each sending what it does until it has a certain answer: with one Idempotency-Key, through
- * another front each time. In the end every call has one answer, and what the answers say together is what the books
- * must say, to the unit: nothing that was acknowledged is lost, nothing took effect twice or without an answer.
- *
- * A certain answer is a 2xx, or a refusal that is part of the business (409). A 503 and a connection that broke are none.
+ * Many clients at once, each sending what it does until it has a certain answer. In the end every call has one, and what the
+ * answers say together is what the books must say, to the unit: nothing that was acknowledged is lost, nothing took effect
+ * twice or without an answer.
  */
 import { expect } from 'bun:test';
-import {
-  Holdfast,
-  type Order,
-  ProblemError,
-  type Reservation,
-  type StockLevel,
-} from '../../src/client/index.ts';
+import { type Order, ProblemError, type Reservation, type StockLevel } from '../../src/client/index.ts';
 import type { BooksSql } from './books.ts';
+import { PatientClient } from './patient-client.ts';
 import { checkAnswers, checkLevels, isOver } from './promises.ts';
 import { seeded } from './shop.ts';
 
@@ -24,11 +17,8 @@ const LOCATIONS = ['berlin', 'hamburg'];
 const UNITS = 800;
 const LONG_SECONDS = 3600;
 const SHORT_SECONDS = 3;
-const PAUSE_MS = 40;
 /** Longer than any fault lasts that a test makes, unless it says otherwise. */
 const PATIENCE_MS = 60_000;
-/** Longer than the server takes to say that it does not know. */
-const TRY_MS = 15_000;
 
 export interface LoadOptions {
   fronts?: number;
@@ -56,12 +46,10 @@ export class Load {
   /** By `sku@location`: the highest version that was shown. */
   private readonly versions = new Map<string, number>();
   readonly wrong: string[] = [];
-  readonly answers = new Map<string, number>();
   readonly skus: string[];
   readonly seed: number;
   private readonly random: () => number;
-  private readonly fronts: Holdfast[];
-  private readonly patienceMs: number;
+  private readonly client: PatientClient;
   private readonly clients: number;
   private readonly singles: number;
   private running: Promise<unknown> | undefined;
@@ -79,22 +67,18 @@ export class Load {
     }: LoadOptions = {},
   ) {
     this.seed = seed;
-    this.patienceMs = patienceMs;
     this.clients = clients;
     this.singles = together ? 0 : 0.4;
     this.random = seeded(seed);
     this.skus = Array.from({ length: SKUS }, (_, i) => `${name}-${i}`);
-    this.fronts = Array.from(
-      { length: fronts },
-      (_, front) => new Holdfast({ url: `http://127.0.0.1:${port + front}` }),
-    );
+    this.client = new PatientClient(port, { fronts, patienceMs, random: this.random, wrong: this.wrong });
   }
 
   async start(): Promise<void> {
     await Promise.all(
       this.skus.flatMap((sku) => LOCATIONS.map((location) => this.count(sku, location, UNITS))),
     );
-    const clients = Array.from({ length: this.clients }, (_, client) => this.client(client));
+    const clients = Array.from({ length: this.clients }, (_, client) => this.shopper(client));
     this.running = Promise.all([...clients, this.counter()]);
   }
 
@@ -111,11 +95,11 @@ export class Load {
 
   /** Kinds of answers that were no certain ones. */
   get failures(): string[] {
-    return [...this.answers.keys()].filter((answer) => /broken|overloaded|unavailable|unknown/.test(answer));
+    return this.client.failures;
   }
 
   get summary(): string {
-    return JSON.stringify(Object.fromEntries([...this.answers].sort()));
+    return this.client.summary;
   }
 
   /** Holds every decision in the books against what was answered. */
@@ -127,10 +111,10 @@ export class Load {
   /** The same, and every level, once what nobody finished has been swept up, which may take its time. */
   async check(sql: BooksSql): Promise<void> {
     await this.checkAnswers(sql);
-    await checkLevels(this, sql, this.fronts[0]);
+    await checkLevels(this, sql, this.client.fronts[0]);
   }
 
-  private async client(client: number): Promise<void> {
+  private async shopper(client: number): Promise<void> {
     const mine: string[] = [];
     for (let number = 0; !this.stopping; number++) {
       const chance = this.random();
@@ -154,7 +138,7 @@ export class Load {
 
   private async hold(reference: string, mine: string[]): Promise<void> {
     const order = { ...this.order(), reference };
-    const held = await this.call('hold', (front, once) => front.reservations.hold(order, once));
+    const held = await this.client.call('hold', (front, once) => front.reservations.hold(order, once));
     if (held instanceof ProblemError) {
       if (held.code !== 'insufficient-stock') this.wrong.push(`hold: ${held.code}: ${held.message}`);
       this.refused.add(reference);
@@ -173,17 +157,19 @@ export class Load {
   private async confirm(id: string): Promise<void> {
     const { lines } = this.promised.get(id)!.reservation;
     const part = this.random() < 0.3 ? { lines: [{ sku: lines[0].sku, quantity: 1 }] } : undefined;
-    const done = await this.call('confirm', (front, once) => front.reservations.confirm(id, part, once));
+    const done = await this.client.call('confirm', (front, once) =>
+      front.reservations.confirm(id, part, once),
+    );
     this.closed(id, done, 'confirmed');
   }
 
   private async cancel(id: string): Promise<void> {
-    const done = await this.call('cancel', (front, once) => front.reservations.cancel(id, once));
+    const done = await this.client.call('cancel', (front, once) => front.reservations.cancel(id, once));
     this.closed(id, done, 'cancelled');
   }
 
   private async extend(id: string): Promise<void> {
-    const done = await this.call('extend', (front, once) =>
+    const done = await this.client.call('extend', (front, once) =>
       front.reservations.extend(id, LONG_SECONDS, once),
     );
     if (done instanceof ProblemError) this.closed(id, done, 'held');
@@ -207,7 +193,7 @@ export class Load {
 
   private async readReservation(id: string): Promise<void> {
     const { reservation } = this.promised.get(id)!;
-    const found = await this.call('read', (front, { deadlineMs, triesMax }) =>
+    const found = await this.client.call('read', (front, { deadlineMs, triesMax }) =>
       front.reservations.get(id, { deadlineMs, triesMax }),
     );
     if (found instanceof ProblemError || found === undefined) {
@@ -220,7 +206,7 @@ export class Load {
   /** Whoever reads sees at least what was shown before the read was sent. */
   private async readLevels(sku: string): Promise<void> {
     const before = new Map(this.versions);
-    const stock = await this.call('levels', (front, { deadlineMs, triesMax }) =>
+    const stock = await this.client.call('levels', (front, { deadlineMs, triesMax }) =>
       front.stock.get(sku, { deadlineMs, triesMax }),
     );
     if (stock instanceof ProblemError) this.wrong.push(`${sku} is not found: ${stock.code}`);
@@ -237,7 +223,7 @@ export class Load {
   private async adjust(sku: string, location: string, reference: string): Promise<void> {
     const delta = this.random() < 0.7 ? 3 : -1;
     const adjustment = { delta, reason: 'load', reference };
-    const level = await this.call('adjust', (front, once) =>
+    const level = await this.client.call('adjust', (front, once) =>
       front.stock.adjust(sku, location, adjustment, once),
     );
     if (level instanceof ProblemError) {
@@ -255,35 +241,12 @@ export class Load {
   }
 
   private async count(sku: string, location: string, onHand: number): Promise<void> {
-    const level = await this.call('count', (front, { deadlineMs, triesMax }) =>
+    const level = await this.client.call('count', (front, { deadlineMs, triesMax }) =>
       front.stock.put(sku, location, { onHand }, { deadlineMs, triesMax }),
     );
     if (level === undefined || level instanceof ProblemError) this.wrong.push(`count: ${level?.code}`);
     else this.show(level);
     this.stocked.set(`${sku}@${location}`, onHand);
-  }
-
-  /** @returns undefined where it never had a certain answer, which is noted as wrong */
-  private async call<T>(
-    what: string,
-    send: (
-      front: Holdfast,
-      once: { idempotencyKey: string; triesMax: number; deadlineMs: number },
-    ) => Promise<T>,
-  ): Promise<T | ProblemError | undefined> {
-    const once = { idempotencyKey: crypto.randomUUID(), triesMax: 1, deadlineMs: TRY_MS };
-    const giveUpAt = Date.now() + this.patienceMs;
-    for (let front = Math.floor(this.random() * this.fronts.length); ; front++) {
-      const answer = await send(this.fronts[front % this.fronts.length], once).catch((error: Error) => error);
-      const code = answer instanceof ProblemError ? answer.code : answer instanceof Error ? 'broken' : 'done';
-      this.answers.set(`${what} ${code}`, (this.answers.get(`${what} ${code}`) ?? 0) + 1);
-      if (!(answer instanceof Error)) return answer;
-      if (answer instanceof ProblemError && answer.status < 500) return answer;
-      if (answer instanceof ProblemError && answer.status !== 503)
-        this.wrong.push(`${what}: ${answer.message}`);
-      if (Date.now() > giveUpAt) return void this.wrong.push(`${what}: still ${code}: ${answer.message}`);
-      await Bun.sleep(PAUSE_MS * this.random());
-    }
   }
 
   private order(): Order & { lines: { sku: string; quantity: number; location?: string }[] } {

@@ -38,11 +38,13 @@ export class Recoveries {
       await Bun.sleep(UNDER_LOAD_MS);
       const madeAt = await make();
       await everythingServes(this.under());
-      this.note(name, performance.now() - madeAt);
+      const ms = performance.now() - madeAt;
+      this.note(name, ms);
       await Bun.sleep(UNDER_LOAD_MS);
       await load.stop();
       const { sql } = this.under();
-      console.log(`${name}: unfinished parts to sweep: ${await strayHolds(sql)}; ${load.summary}`);
+      const unfinished = await strayHolds(sql);
+      console.log(`${name}: ${Math.round(ms)} ms, unfinished parts: ${unfinished}, ${load.summary}`);
       await load.checkAnswers(sql);
       this.loads.push(load);
     }
