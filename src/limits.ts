@@ -174,6 +174,10 @@ export const API_KEYS_FIRST_MS = 25;
 export const API_KEYS_WAIT_MS = 1000;
 /** Requests in the rate of an API key, whatever they are counted by. */
 export const RATE_REQUESTS_MAX = 1_000_000;
+/** How long a worker waits for such an answer before it asks over another connection. */
+export const PING_ANSWER_MS = 5000;
+/** How long the database may be away before commands are refused at once, rather than kept waiting for it. */
+export const DATABASE_AWAY_MS = 2000;
 /** How long a connection without traffic stays open; longer than a load balancer keeps its own. */
 export const IDLE_CONNECTION_SECONDS = 65;
 /** How long a worker that drains waits for what is decided and not yet answered, and how often it looks. */
@@ -278,6 +282,8 @@ relate(CLAIM_MS > 2 * REQUEST_DEADLINE_MS + SETTLE_WAIT_MS, 'a claim outlives th
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(HOT_SKUS_TOLD <= Math.min(HOT_SKUS_TRACKED, 255), 'the hot SKUs fit u8');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');
+relate(DATABASE_AWAY_MS < REQUEST_DEADLINE_MS, 'whoever asks a database that is away hears of it in time');
+relate(PING_WAIT_MS < PING_ANSWER_MS, 'a silent database is noticed before its connection is given up');
 relate(SEARCH_STATEMENT_MS < SEARCH_ANSWER_MS, 'a statement that takes too long ends before its connection');
 relate(SEARCH_ANSWER_MS < REQUEST_DEADLINE_MS, 'the caller of a search that takes too long hears of it');
 relate(VERIFY_GRACE_MS > 2 * ASK_HOME_AFTER_MS, 'what verify mentions, a participant has asked about');

@@ -1,6 +1,6 @@
 /** What /swagger says of each call: summaries, examples, and which problems it can answer. Bulk is in calls-bulk.ts. */
 import { Type } from '@sinclair/typebox';
-import { describe, headerParameter, pathParameter, queryParameters } from './describe.ts';
+import { AGE, describe, headerParameter, pathParameter, queryParameters } from './describe.ts';
 import { FindQuery, LedgerQuery, Location, Sku } from './schemas.ts';
 
 const TIME = '2026-03-01T09:30:00.000Z';
@@ -52,7 +52,6 @@ const linkTo = (next: string) => ({
   },
 });
 const ETAG = { ETag: { description: 'The version of the level, for If-Match.', example: '"7"' } };
-
 export const calls = {
   putLevel: describe({
     id: 'putStockLevel',
@@ -121,9 +120,11 @@ export const calls = {
     id: 'getStock',
     tag: 'Stock',
     summary: 'All levels of a SKU and their totals',
-    description: 'Shows at least what every 2xx sent before has said.',
+    description: 'Shows at least what every 2xx sent before has said, also while the database is away.',
     parameters: [sku],
-    success: { 200: { description: 'The levels, and their sums.', schema: 'SkuStock', example: skuStock } },
+    success: {
+      200: { description: 'The levels and their sums.', schema: 'SkuStock', example: skuStock, headers: AGE },
+    },
     problems: ['unknown-sku', 'invalid-request', 'overloaded', 'partition-unavailable'],
   }),
   readLedger: describe({
@@ -158,6 +159,7 @@ export const calls = {
       200: {
         description: 'One result for each SKU, in the order asked.',
         schema: 'StockQueryResult',
+        headers: AGE,
         example: {
           results: [
             { ...skuStock, found: true },

@@ -52,6 +52,16 @@ const REPLAYED = {
   },
 };
 
+/** Of what is read from memory. */
+export const AGE = {
+  Age: {
+    description:
+      'Only while the database is away: seconds since it was last heard of (RFC 9111). The levels are those that it had committed then.',
+    example: '12',
+    required: false,
+  },
+};
+
 /** Every answer has it. */
 const REQUEST_ID = {
   'X-Request-Id': {

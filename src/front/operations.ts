@@ -30,7 +30,7 @@ export function readinessOf(
       if (owned > 0) missing.push(`worker ${worker} does not answer (${owned} partitions)`);
       continue;
     }
-    if (status.databaseProblem !== undefined) missing.push(`worker ${worker} cannot reach the database`);
+    if (status.databaseProblem !== undefined) missing.push(withoutDatabase(status));
     const served = status.partitions.filter(
       ({ partition, state }) => state === 'serving' && map.owner[partition] === worker,
     ).length;
@@ -54,6 +54,19 @@ export async function ready({ access, backends }: FrontContext): Promise<Respons
   if (isReady) return ok(JSON.stringify(body));
   const headers = { 'content-type': 'application/json', 'retry-after': '1' };
   return new Response(JSON.stringify(body), { status: 503, headers });
+}
+
+/** By the SQLSTATE that the worker's text begins with (Postgres manual, appendix A); the rest of it names files and addresses. */
+const REASONS: Record<string, string> = {
+  '25006': 'the database is read-only',
+  '53100': 'the disk of the database is full',
+  '53300': 'the database has no connection left',
+  '57P03': 'the database is starting or stopping',
+};
+
+function withoutDatabase({ worker, databaseProblem = '', databaseProblemSince = 0 }: WorkerStatus): string {
+  const reason = REASONS[databaseProblem.slice(0, 5)] ?? 'the database is out of reach';
+  return `worker ${worker} commits nothing since ${new Date(databaseProblemSince).toISOString()}: ${reason}`;
 }
 
 export async function partitionTable({ backends }: FrontContext): Promise<Response> {

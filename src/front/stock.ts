@@ -137,7 +137,7 @@ export async function getStock(
   const answer = await askLevels(context, sku);
   if (answer.kind !== 'levels')
     return problemFrom(answer, 'reads', { 'unknown-sku': `No stock was ever set for SKU ${shown(sku)}.` });
-  return ok(renderSkuStock(sku, answer.levels));
+  return aged(ok(renderSkuStock(sku, answer.levels)), answer.age);
 }
 
 export async function queryStock(context: FrontContext, request: Request): Promise<Response> {
@@ -145,14 +145,23 @@ export async function queryStock(context: FrontContext, request: Request): Promi
   if (body instanceof Response) return body;
   const answers = await Promise.all(body.skus.map((sku) => askLevels(context, sku)));
   const results: string[] = [];
+  let age: number | undefined;
   for (const [index, answer] of answers.entries()) {
     const sku = body.skus[index];
-    if (answer.kind === 'levels') results.push(renderSkuStock(sku, answer.levels, true));
-    else if (answer.kind === 'problem' && answer.code === 'unknown-sku')
+    if (answer.kind === 'levels') {
+      results.push(renderSkuStock(sku, answer.levels, true));
+      if (answer.age !== undefined) age = Math.max(age ?? 0, answer.age);
+    } else if (answer.kind === 'problem' && answer.code === 'unknown-sku')
       results.push(`{"sku":${JSON.stringify(sku)},"found":false}`);
     else return problemFrom(answer, 'reads');
   }
-  return ok(`{"results":[${results.join(',')}]}`);
+  return aged(ok(`{"results":[${results.join(',')}]}`), age);
+}
+
+/** What comes from memory while the database is away says so, as a cache does (RFC 9111, 5.1). */
+function aged(response: Response, age: number | undefined): Response {
+  if (age !== undefined) response.headers.set('age', String(age));
+  return response;
 }
 
 function askLevels({ backends, clock }: FrontContext, sku: string): Promise<Answer> {

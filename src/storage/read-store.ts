@@ -1,5 +1,5 @@
 /** The database as a worker reads it, and takes partitions of it: off the commit lanes, so that no commit waits. */
-import { READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../limits.ts';
+import { PING_ANSWER_MS, READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../limits.ts';
 import type { DatabaseSpec } from '../process.ts';
 import { Connections, failureKind, failureText, openDatabase, type Sql } from './database.ts';
 import { findAnswer } from './find-answer.ts';
@@ -27,7 +27,7 @@ export function openReadStore(spec: DatabaseSpec, name: string) {
     findReservation: on(findReservation, REQUEST_DEADLINE_MS),
     findAnswer: on(findAnswer, REQUEST_DEADLINE_MS),
     isHeld: on(isHeld, REQUEST_DEADLINE_MS),
-    readCommitSeq: on(readCommitSeq),
+    readCommitSeq: on(readCommitSeq, PING_ANSWER_MS),
     failureKind,
     failureText,
     close: () => connections.close(),

@@ -272,6 +272,7 @@ export function encodeReply(out: Writer, reply: Reply): void {
       return;
     case 'levels':
       encodeOptional(out, reply.next);
+      encodeOptional(out, reply.age);
       out.u16(reply.levels.length);
       for (const level of reply.levels) encodeLevel(out, level);
       return;
@@ -324,7 +325,12 @@ export function decodeReply(input: Reader): Reply {
         refused: list(input.u16(), () => ({ row: input.u16(), code: problemByNumber(input.u8()) })),
       };
     case 'levels':
-      return { kind, next: decodeOptional(input), levels: list(input.u16(), () => decodeLevel(input)) };
+      return {
+        kind,
+        next: decodeOptional(input),
+        age: decodeOptional(input),
+        levels: list(input.u16(), () => decodeLevel(input)),
+      };
     case 'reservation':
       return { kind, reservation: decodeReservation(input) };
     case 'found':

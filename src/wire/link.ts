@@ -141,12 +141,15 @@ export interface Wire {
   connect(path: string): Link;
   /**
    * The worker's end. Bytes that are not frames cost their sender its connection and nobody else anything.
+   * @param onRequest also gets what stands for the connection
    * @param onMalformed told why a connection was closed
+   * @param onGone told of every connection that is gone
    */
   listen(
     path: string,
-    onRequest: (request: Request, answer: Answer) => void,
+    onRequest: (request: Request, answer: Answer, caller: object) => void,
     onMalformed: (reason: string) => void,
+    onGone?: (caller: object) => void,
   ): Listener;
 }
 
@@ -159,7 +162,7 @@ export interface Listener {
 export function wireOver(sockets: Sockets, clock: Clock): Wire {
   return {
     connect: (path) => new SocketLink(path, sockets, clock),
-    listen(path, onRequest, onMalformed) {
+    listen(path, onRequest, onMalformed, onGone) {
       const reader = new Reader();
       let unanswered = 0;
       const server = sockets.listen<{ decoder: FrameDecoder; outbox: Outbox }>(path, {
@@ -173,15 +176,19 @@ export function wireOver(sockets: Sockets, clock: Clock): Wire {
             reader.close();
             if (outbox.full) return outbox.put(id, (writer) => encodeReply(writer, OVERLOADED));
             unanswered++;
-            onRequest(request, (reply) => {
+            const answer: Answer = (reply) => {
               unanswered--;
               outbox.put(id, (writer) => encodeReply(writer, reply));
-            });
+            };
+            onRequest(request, answer, outbox);
           };
           guard(socket, () => decoder.push(chunk, onFrame), onMalformed);
         },
         drain(socket) {
           socket.data.outbox.drained();
+        },
+        close(socket) {
+          onGone?.(socket.data.outbox);
         },
         error: failed,
       });

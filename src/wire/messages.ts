@@ -301,7 +301,8 @@ export type Reply =
   | { kind: 'level'; created: boolean; level: StockLevel }
   /** Of the rows, `refused` names those without effect, by index; all others are as they say. */
   | { kind: 'imported'; changed: number; unchanged: number; refused: { row: number; code: ProblemCode }[] }
-  | { kind: 'levels'; levels: StockLevel[]; next?: number }
+  /** `age`: seconds since the worker heard of its database, while that is away; absent while it answers. */
+  | { kind: 'levels'; levels: StockLevel[]; next?: number; age?: number }
   | { kind: 'reservation'; reservation: Reservation }
   /** `next`: what the next page is to be below; absent on the last one. */
   | { kind: 'found'; reservations: Reservation[]; next?: string }
@@ -336,6 +337,8 @@ export interface WorkerStatus {
   worker: number;
   /** Absent while the database answers; otherwise what it last said. */
   databaseProblem?: string;
+  /** Since when, in milliseconds. */
+  databaseProblemSince?: number;
   partitions: PartitionStatus[];
   commits: number;
   commands: number;

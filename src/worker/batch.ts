@@ -7,7 +7,7 @@
 
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { Key } from '../reservations/key.ts';
-import type { LedgerKind } from '../reservations/types.ts';
+import type { LedgerKind, StockLevel } from '../reservations/types.ts';
 import type { BatchRows, LevelColumns } from '../storage/commit-batch.ts';
 import type { Snapshot } from './snapshot.ts';
 import { BatchTraces } from './traces.ts';
@@ -62,10 +62,21 @@ function levelColumns(): LevelColumns {
   };
 }
 
+/** A level that the batch changes, with what it was before, except for the quantities, which the ledger has. */
+interface Touched {
+  author: Author;
+  level: number;
+  created: boolean;
+  safetyStock: number;
+  backorderLimit: number;
+  version: number;
+  updatedAt: number;
+}
+
 export class Batch {
   readonly rows: BatchRows;
   private changed = false;
-  private readonly touched: { author: Author; level: number; created: boolean }[] = [];
+  private readonly touched: Touched[] = [];
   private waiting: (() => void)[] = [];
   private traces: BatchTraces | undefined;
   durable = false;
@@ -96,10 +107,36 @@ export class Batch {
     );
   }
 
+  /** Must be called before the level has another version. */
   touch(author: Author, level: number, created = false): void {
-    if (author.snapshot.touchedBy[level] === this.number) return;
-    author.snapshot.touchedBy[level] = this.number;
-    this.touched.push({ author, level, created });
+    const { snapshot } = author;
+    if (snapshot.touchedBy[level] === this.number) return;
+    snapshot.touchedBy[level] = this.number;
+    this.touched.push({
+      author,
+      level,
+      created,
+      safetyStock: snapshot.safetyStock[level],
+      backorderLimit: snapshot.backorderLimit[level],
+      version: snapshot.version[level],
+      updatedAt: snapshot.updatedAt[level],
+    });
+  }
+
+  /** @param after a level as it is after this batch @returns as it was before; undefined where the batch has made it */
+  before(author: Author, level: number, after: StockLevel): StockLevel | undefined {
+    const touched = this.touched.find((one) => one.level === level && one.author === author);
+    if (touched === undefined) return after;
+    if (touched.created) return undefined;
+    const { safetyStock, backorderLimit, version, updatedAt } = touched;
+    const before = { ...after, safetyStock, backorderLimit, version, updatedAt };
+    const { ledger } = this.rows;
+    for (let entry = 0; entry < ledger.seq.length; entry++) {
+      if (ledger.level[entry] !== level || ledger.partition[entry] !== author.partition) continue;
+      before.onHand -= ledger.onHandDelta[entry];
+      before.reserved -= ledger.reservedDelta[entry];
+    }
+    return before;
   }
 
   ledger(

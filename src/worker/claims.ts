@@ -15,20 +15,28 @@ import { Keys } from './keys.ts';
 
 const UNAVAILABLE: Reply = { kind: 'problem', code: 'partition-unavailable' };
 
+interface Claimant {
+  request: ClaimRequest;
+  answer: Answer;
+  /** The connection of its front. */
+  caller: object | undefined;
+}
+
 interface Waiting {
   fingerprint: string;
+  caller: object | undefined;
   /** When the front that has the key must have released it, in milliseconds. */
   deadline: number;
   /** The key has not been used before. */
   fresh: boolean;
-  next: { request: ClaimRequest; answer: Answer }[];
+  next: Claimant[];
 }
 
 export class Claims {
   readonly keys = new Keys();
   private readonly underWay = new Map<string, Waiting>();
 
-  claim(request: ClaimRequest, now: number, answer: Answer): void {
+  claim(request: ClaimRequest, now: number, answer: Answer, caller?: object): void {
     // It waited until its caller had gone.
     if (request.deadline <= now) return answer({ kind: 'problem', code: 'overloaded' });
     const { hash, fingerprint } = request.key;
@@ -36,13 +44,15 @@ export class Claims {
     if (known === 'other') return answer({ kind: 'problem', code: 'idempotency-key-reused' });
     const before = this.underWay.get(hash);
     // One that lasts beyond its deadline has a front that is gone.
-    if (before !== undefined && before.deadline > now) return void before.next.push({ request, answer });
+    if (before !== undefined && before.deadline > now)
+      return void before.next.push({ request, answer, caller });
     if (known === 'none') {
       if (this.keys.count >= KEYS_PER_PARTITION_MAX) return answer({ kind: 'problem', code: 'overloaded' });
       this.keys.add(hash, fingerprint, now);
     }
     const fresh = known === 'none' || before?.fresh === true;
-    this.underWay.set(hash, { fingerprint, deadline: now + CLAIM_MS, fresh, next: before?.next ?? [] });
+    const next = before?.next ?? [];
+    this.underWay.set(hash, { fingerprint, caller, deadline: now + CLAIM_MS, fresh, next });
     answer({ kind: 'claimed', known: known === 'same' });
   }
 
@@ -52,7 +62,20 @@ export class Claims {
     // A claim of an earlier owner is not known here, and what it was for may have been decided after this one loaded.
     if (used) this.keys.add(hash, fingerprint, now);
     else if (claim?.fresh) this.keys.remove(hash);
-    for (const { request, answer } of claim?.next ?? []) this.claim(request, now, answer);
+    this.goOn(claim?.next ?? [], now);
+  }
+
+  /**
+   * The front is gone, or its connection: whoever waits for what it has claimed goes on at once, and finds where it is
+   * decided whether it was. Its key stays used.
+   */
+  forsake(caller: object, now: number): void {
+    for (const [hash, claim] of [...this.underWay]) {
+      claim.next = claim.next.filter((waiting) => waiting.caller !== caller);
+      if (claim.caller !== caller) continue;
+      this.underWay.delete(hash);
+      this.goOn(claim.next, now);
+    }
   }
 
   /** For the next owner. Whoever waits for a key claims it there. */
@@ -69,7 +92,7 @@ export class Claims {
   /** From the owner before, beside the keys that have been decided. */
   takeOver({ hash, fingerprint, deadline, fresh }: ClaimUnderWay, now: number): void {
     this.keys.add(hash, fingerprint, now);
-    this.underWay.set(hash, { fingerprint, deadline, fresh, next: [] });
+    this.underWay.set(hash, { fingerprint, caller: undefined, deadline, fresh, next: [] });
   }
 
   /** Looks at up to `most` keys for those used before `before`, and lets those go on that wait for a front that is gone. */
@@ -78,7 +101,11 @@ export class Claims {
     for (const [hash, { deadline, next }] of this.underWay) {
       if (deadline > now) continue;
       this.underWay.delete(hash);
-      for (const { request, answer } of next) this.claim(request, now, answer);
+      this.goOn(next, now);
     }
+  }
+
+  private goOn(waiting: Claimant[], now: number): void {
+    for (const { request, answer, caller } of waiting) this.claim(request, now, answer, caller);
   }
 }

@@ -1,4 +1,4 @@
-/** Sets a level to what a count found, and makes it if it is new. */
+/** What a count changes of a level; it makes the level if it is new. */
 import { LEVELS_PER_SKU_MAX } from '../limits.ts';
 import type { ImportRow } from '../wire/messages.ts';
 import { NONE, type Snapshot } from './snapshot.ts';
@@ -10,9 +10,11 @@ export interface Counted {
   changed: boolean;
   /** The rise of `onHand`. */
   delta: number;
+  safetyStock: number;
+  backorderLimit: number;
 }
 
-/** Changes the level's quantities, not its version; or says why not, having changed nothing. */
+/** Changes nothing, except that a new level is there, with zeros; or says why there is nothing to be changed. */
 export function count(
   snapshot: Snapshot,
   { sku, location, onHand, ifVersion, safetyStock, backorderLimit }: ImportRow & { ifVersion?: number },
@@ -35,8 +37,5 @@ export function count(
     delta !== 0 ||
     safety !== snapshot.safetyStock[level] ||
     backorder !== snapshot.backorderLimit[level];
-  snapshot.onHand[level] = onHand;
-  snapshot.safetyStock[level] = safety;
-  snapshot.backorderLimit[level] = backorder;
-  return { level, created, changed, delta };
+  return { level, created, changed, delta, safetyStock: safety, backorderLimit: backorder };
 }

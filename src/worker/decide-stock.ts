@@ -1,16 +1,15 @@
-/** Counts and adjustments, and reads of levels. */
+/** Counts and adjustments, and the export of levels. */
 import { QUANTITY_MAX } from '../limits.ts';
 import type { StockLevel } from '../reservations/types.ts';
 import type { Answer } from '../wire/link.ts';
 import type {
   AdjustRequest,
   ExportLevelsRequest,
-  GetLevelsRequest,
   ImportLevelsRequest,
   PutLevelRequest,
   Reply,
 } from '../wire/messages.ts';
-import { count } from './count.ts';
+import { type Counted, count } from './count.ts';
 import { remember } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import type { PartitionState, Turn } from './state.ts';
@@ -18,13 +17,20 @@ import type { PartitionState, Turn } from './state.ts';
 export function putLevel(state: PartitionState, turn: Turn, request: PutLevelRequest, answer: Answer): void {
   const counted = count(state.snapshot, request);
   if (typeof counted === 'string') return state.refuse(answer, counted);
-  const { level, created, changed, delta } = counted;
-  if (changed) {
-    state.change(turn);
-    state.record(turn, level, 'counted', delta, 0, null, created);
-  }
+  const { level, created, changed } = counted;
+  if (changed) apply(state, turn, counted);
   const after = state.snapshot.read(level);
   state.whenDurable(() => answer({ kind: 'level', created, level: after }));
+}
+
+function apply(state: PartitionState, turn: Turn, counted: Counted): void {
+  const { level, created, delta, safetyStock, backorderLimit } = counted;
+  const { snapshot } = state;
+  state.change(turn);
+  state.record(turn, level, 'counted', delta, 0, null, created);
+  snapshot.onHand[level] += delta;
+  snapshot.safetyStock[level] = safetyStock;
+  snapshot.backorderLimit[level] = backorderLimit;
 }
 
 /** A write-off may go below what is promised, as a count may, but not below what can be there; sold backorders are below it already. */
@@ -70,20 +76,12 @@ export function importLevels(
       continue;
     }
     imported.changed++;
-    state.change(turn);
-    state.record(turn, counted.level, 'counted', counted.delta, 0, null, counted.created);
+    apply(state, turn, counted);
   }
   state.whenDurable(() => answer(imported));
 }
 
-/** Reads are not queued: they see what has been decided, and their answer waits until it is durable. */
-export function getLevels(state: PartitionState, request: GetLevelsRequest, answer: Answer): void {
-  const sku = state.snapshot.findSku(request.sku);
-  if (sku === NONE) return state.refuse(answer, 'unknown-sku');
-  const levels = state.snapshot.levelsOfSku(sku).map((level) => state.snapshot.read(level));
-  state.whenDurable(() => answer({ kind: 'levels', levels }));
-}
-
+/** Read without being queued, as levels are in level-reads.ts; but what is not durable yet is waited for. */
 export function exportLevels(
   state: PartitionState,
   { from, limit }: ExportLevelsRequest,

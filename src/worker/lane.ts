@@ -16,9 +16,10 @@
 import { type Clock, elapsedMs } from '../clock.ts';
 import { BATCH_COMMANDS_MAX, BATCH_DUE_MAX, COMMITS_IN_FLIGHT_MAX } from '../limits.ts';
 import { log } from '../observability/log.ts';
+import type { StockLevel } from '../reservations/types.ts';
 import type { CommitStore } from '../storage/commit-store.ts';
 import type { Actor } from './actor.ts';
-import { Batch } from './batch.ts';
+import { type Author, Batch } from './batch.ts';
 import * as metrics from './worker-metrics.ts';
 
 /** Commands that one actor decides before the next actor's turn. */
@@ -45,6 +46,7 @@ export class Lane {
   commitSeq = 0;
   /** What the database last said, while it does not commit. */
   problem: string | undefined;
+  problemSince = 0;
   commits = 0;
   commands = 0;
 
@@ -81,6 +83,14 @@ export class Lane {
 
   close(): void {
     this.mode = 'closed';
+  }
+
+  /** A level as the database has it, whatever is on its way there; undefined where it has none yet. */
+  committed(author: Author, level: number): StockLevel | undefined {
+    return this.inFlight.reduceRight<StockLevel | undefined>(
+      (after, batch) => after && batch.before(author, level, after),
+      author.snapshot.read(level),
+    );
   }
 
   private get blocked(): boolean {
@@ -163,7 +173,10 @@ export class Lane {
 
   private note(error: unknown): void {
     if (this.store.failureKind(error) === 'defect') this.fatal('defect', this.store.failureText(error));
-    if (this.problem === undefined) log.warn('commit.failed', { reason: this.store.failureText(error) });
+    if (this.problem === undefined) {
+      this.problemSince = this.clock.now();
+      log.warn('commit.failed', { reason: this.store.failureText(error) });
+    }
     this.problem = this.store.failureText(error);
   }
 

@@ -9,6 +9,8 @@ import { PING_EVERY_MS, PING_WAIT_MS } from '../limits.ts';
 export class Pulse {
   /** What is wrong; undefined while the database answers. */
   problem: string | undefined;
+  problemSince = 0;
+  private answeredAt: number;
   private stopped = false;
 
   /** @param reasonOf a rejection's text for an operator */
@@ -16,21 +18,32 @@ export class Pulse {
     private readonly ping: () => Promise<void>,
     private readonly reasonOf: (error: unknown) => string,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.answeredAt = clock.now();
+  }
 
   /** One ping at a time, however long it takes. */
   async beat(): Promise<void> {
-    const answered = this.clock.after(PING_WAIT_MS, () => {
-      this.problem = 'the database does not answer';
-    });
+    const answered = this.clock.after(PING_WAIT_MS, () => this.note('the database does not answer'));
     try {
       await this.ping();
       this.problem = undefined;
+      this.answeredAt = this.clock.now();
     } catch (error) {
-      this.problem = this.reasonOf(error);
+      this.note(this.reasonOf(error));
     }
     answered();
     if (!this.stopped) this.clock.after(PING_EVERY_MS, () => void this.beat());
+  }
+
+  /** Whole seconds since it last answered. */
+  silentSeconds(): number {
+    return Math.max(0, Math.floor((this.clock.now() - this.answeredAt) / 1000));
+  }
+
+  private note(problem: string): void {
+    if (this.problem === undefined) this.problemSince = this.clock.now();
+    this.problem = problem;
   }
 
   stop(): void {

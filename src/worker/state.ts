@@ -104,9 +104,9 @@ export class PartitionState implements Author {
     created = false,
     note?: Note,
   ): void {
+    batch.touch(this, level, created);
     this.snapshot.version[level]++;
     this.snapshot.updatedAt[level] = now;
-    batch.touch(this, level, created);
     batch.ledger(this, level, kind, onHandDelta, reservedDelta, reservation, note);
   }
 

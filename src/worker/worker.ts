@@ -8,7 +8,7 @@
  * holds in memory: what was not committed was never acknowledged.
  */
 import type { Clock } from '../clock.ts';
-import { DRAIN_ANSWERS_MS, DRAIN_POLL_MS, WHEEL_TICK_MS } from '../limits.ts';
+import { DATABASE_AWAY_MS, DRAIN_ANSWERS_MS, DRAIN_POLL_MS, WHEEL_TICK_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { ClaimUnderWay } from '../process.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
@@ -23,10 +23,11 @@ import type {
   SearchRequest,
 } from '../wire/messages.ts';
 import { getReservation } from './decide-close.ts';
-import { exportLevels, getLevels } from './decide-stock.ts';
+import { exportLevels } from './decide-stock.ts';
 import { Estate } from './estate.ts';
 import { HotSkus } from './hot-skus.ts';
 import { Lane } from './lane.ts';
+import { LevelReads } from './level-reads.ts';
 import { Peers } from './peers.ts';
 import { Pulse } from './pulse.ts';
 import { recall } from './remember.ts';
@@ -69,6 +70,10 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
   const { worker, map, clock, stores, reader, wire, searches, keysMs } = parts;
   const lanes = stores.map((store) => new Lane(store, clock, parts.fail));
   const pulse = new Pulse(checkOwned, reader.failureText, clock);
+  const levelReads = new LevelReads(
+    (partition) => estate.laneOf(partition),
+    (partition) => (awaySince(partition) === undefined ? undefined : pulse.silentSeconds()),
+  );
   const hotSkus = new HotSkus();
   let draining = false;
 
@@ -117,7 +122,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     estate.find(partition)?.receive(settle, () => {});
   }
 
-  function dispatch(request: Request, reply: Answer): void {
+  function dispatch(request: Request, reply: Answer, caller?: object): void {
     if (request.kind === 'status') return reply({ kind: 'status', status: status() });
     if (request.kind === 'read-api-keys') return searches.receive(request, reply);
     if (request.kind === 'hottest') return reply({ kind: 'hottest', skus: hottest() });
@@ -131,15 +136,16 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     if (draining || actor?.state !== 'serving') {
       return answer({ kind: 'problem', code: 'partition-unavailable' });
     }
+    if (request.kind === 'get-levels') return levelReads.read(actor.partition, request, answer);
+    if (isAway(request.partition) && request.kind !== 'release')
+      return answer({ kind: 'problem', code: 'overloaded' });
     switch (request.kind) {
-      case 'get-levels':
-        return getLevels(actor.partition, request, answer);
       case 'export-levels':
         return exportLevels(actor.partition, request, answer);
       case 'get-reservation':
         return getReservation(actor.partition, request.id, answer);
       case 'claim':
-        return actor.partition.claims.claim(request, clock.now(), answer);
+        return actor.partition.claims.claim(request, clock.now(), answer, caller);
       case 'release':
         actor.partition.claims.release(request, clock.now());
         return answer({ kind: 'claimed', known: true });
@@ -164,8 +170,24 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     }
   }
 
+  /** Since when the database takes no commits of a partition, in milliseconds; undefined while it does. */
+  function awaySince(partition: number): number | undefined {
+    const { problem, problemSince } = pulse.problem === undefined ? estate.laneOf(partition) : pulse;
+    return problem === undefined ? undefined : problemSince;
+  }
+
+  /** For so long that nothing more is kept waiting for it. */
+  function isAway(partition: number): boolean {
+    const since = awaySince(partition);
+    return since !== undefined && clock.now() - since >= DATABASE_AWAY_MS;
+  }
+
   function databaseProblem(): string | undefined {
-    return pulse.problem ?? lanes.find((lane) => lane.problem !== undefined)?.problem;
+    return troubled()?.problem;
+  }
+
+  function troubled(): { problem: string | undefined; problemSince: number } | undefined {
+    return [pulse, ...lanes].find(({ problem }) => problem !== undefined);
   }
 
   function hottest(): HotSku[] {
@@ -186,6 +208,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     return {
       worker,
       databaseProblem: databaseProblem(),
+      databaseProblemSince: troubled()?.problemSince,
       partitions,
       commits: lanes.reduce((sum, lane) => sum + lane.commits, 0),
       commands: lanes.reduce((sum, lane) => sum + lane.commands, 0),
@@ -198,8 +221,13 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     epoch: () => Math.max(...lanes.map(({ epoch }) => epoch)),
     databaseProblem,
   });
-  const server = wire.listen(map.sockets[worker], dispatch, (reason) =>
-    log.warn('link.malformed', { worker, reason }),
+  const server = wire.listen(
+    map.sockets[worker],
+    dispatch,
+    (reason) => log.warn('link.malformed', { worker, reason }),
+    (caller) => {
+      for (const { partition } of estate.all) partition.claims.forsake(caller, clock.now());
+    },
   );
 
   const startedAt = clock.now();
@@ -210,6 +238,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
   const tick = (): void => {
     cancelTick = clock.after(WHEEL_TICK_MS, tick);
     const now = clock.now();
+    levelReads.wake();
     for (const actor of estate.all) {
       actor.wake(now);
       actor.partition.forgetOldKeys(now, keysMs);

@@ -215,6 +215,19 @@ describe('stock', () => {
     });
     expect(body.results[0]).toEqual({ sku: 'S3', found: false });
   });
+  test('what was read without the database has an age, which is that of its oldest part', async () => {
+    const script: Script = (request) => {
+      if (request.kind !== 'get-levels') return undefined;
+      const age = { A: undefined, B: 7, C: 3 }[request.sku];
+      return { kind: 'levels', levels: [level], age };
+    };
+    const ages = async (...skus: string[]): Promise<(string | null)[]> => [
+      (await call(script, 'POST', '/v1/stock/query', { skus })).headers.get('age'),
+      (await call(script, 'GET', `/v1/stock/${skus[0]}`)).headers.get('age'),
+    ];
+    expect(await ages('A')).toEqual([null, null]);
+    expect(await ages('B', 'C', 'A')).toEqual(['7', '7']);
+  });
   test('a query of which one part fails, fails', async () => {
     const script: Script = (request) =>
       request.kind === 'get-levels' && request.sku === 'B'
@@ -335,8 +348,17 @@ describe('what people who run it see', () => {
     ],
     [
       'no database',
-      { ...status, databaseProblem: 'connect ECONNREFUSED /secret/path' },
-      'worker 0 cannot reach the database',
+      { ...status, databaseProblem: 'connect ECONNREFUSED /secret/path', databaseProblemSince: 0 },
+      'worker 0 commits nothing since 1970-01-01T00:00:00.000Z: the database is out of reach',
+    ],
+    [
+      'a full disk',
+      {
+        ...status,
+        databaseProblem: '53100 could not extend file "/secret/path"',
+        databaseProblemSince: 1_795_480_000_000,
+      },
+      'worker 0 commits nothing since 2026-11-24T00:26:40.000Z: the disk of the database is full',
     ],
   ])('not ready: %s', async (_name, reported, missing) => {
     const answer = await call(() => ({ kind: 'status', status: reported }), 'GET', '/readyz');

@@ -3,6 +3,7 @@
  * checks (invariants I1, I3, I6), with its notes taken for faults.
  */
 import postgres from 'postgres';
+import type { DatabaseSpec } from '../../src/process.ts';
 import { bookRules } from '../../src/storage/book-rules.ts';
 import type { TestServer } from './server.ts';
 import type { Level } from './shop.ts';
@@ -10,13 +11,19 @@ import type { Level } from './shop.ts';
 export type BooksSql = postgres.Sql;
 
 export function openBooks(server: TestServer): BooksSql {
-  // Tables that have just been filled have no statistics, and then a nested loop seems cheap.
-  const options = { max: 1, onnotice: () => {}, idle_timeout: 0, connection: { enable_nestloop: 'off' } };
-  if (server.home.databaseUrl !== undefined) return postgres(server.home.databaseUrl, options);
+  if (server.home.databaseUrl !== undefined) return openBooksAt({ url: server.home.databaseUrl });
   const folder = /psql -h (\S+) -U holdfast/.exec(server.output())?.[1];
   if (folder === undefined)
     throw new Error(`the server does not say where its database is\n${server.output()}`);
-  return postgres({ ...options, host: folder, port: 5432, user: 'holdfast', database: 'postgres' });
+  return openBooksAt({ socketFolder: folder, port: 5432, user: 'holdfast', database: 'postgres' });
+}
+
+export function openBooksAt(spec: DatabaseSpec): BooksSql {
+  // Tables that have just been filled have no statistics, and then a nested loop seems cheap.
+  const options = { max: 1, onnotice: () => {}, idle_timeout: 0, connection: { enable_nestloop: 'off' } };
+  if (spec.url !== undefined) return postgres(spec.url, options);
+  const { socketFolder, port, user, database } = spec;
+  return postgres({ ...options, host: socketFolder, port, user, database });
 }
 
 const RULES = bookRules(0);

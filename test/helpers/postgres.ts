@@ -13,19 +13,36 @@ export interface TestDatabase {
   spec: DatabaseSpec;
   /** As DATABASE_URL: the embedded one listens on a socket alone, and gets a port for it. */
   url(): Promise<string>;
+  /** Of the embedded one: stopped as an operator would, and started again at the same place. */
+  goAway(): Promise<void>;
+  comeBack(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function startPostgres(): Promise<TestDatabase> {
   const home = await makeHome();
   if (home.databaseUrl !== undefined) {
+    const notOurs = async (): Promise<never> => {
+      throw new Error('that Postgres is not ours to stop');
+    };
     const url = home.databaseUrl;
-    return { home, spec: { url }, url: async () => url, stop: () => home.remove() };
+    return {
+      home,
+      spec: { url },
+      url: async () => url,
+      goAway: notOurs,
+      comeBack: notOurs,
+      stop: () => home.remove(),
+    };
   }
   const folder = DataFolder.open(home.dataDir);
   chmodSync(home.dataDir, 0o711);
-  const postgres = await EmbeddedPostgres.find(home.dataDir, () => {});
-  const spec = await postgres.start(folder.makeRunFolder(postgres.user), new AbortController().signal);
+  let postgres: EmbeddedPostgres;
+  const start = (): Promise<DatabaseSpec> => {
+    postgres = EmbeddedPostgres.find(home.dataDir, () => {});
+    return postgres.start(folder.makeRunFolder(postgres.user), new AbortController().signal);
+  };
+  const spec = await start();
   const relay = relayTo(join(spec.socketFolder!, `.s.PGSQL.${spec.port}`));
   return {
     home,
@@ -34,6 +51,10 @@ export async function startPostgres(): Promise<TestDatabase> {
       if (!relay.listening) await new Promise<void>((done) => relay.listen(0, '127.0.0.1', done));
       const { port } = relay.address() as AddressInfo;
       return `postgres://${spec.user}@127.0.0.1:${port}/${spec.database}`;
+    },
+    goAway: () => postgres.stop(),
+    async comeBack() {
+      await start();
     },
     async stop() {
       relay.close();

@@ -207,13 +207,13 @@ export function seeded(seed: number): () => number {
 const PARTITIONS = 256;
 const WORKERS = 2;
 
-/** The first `count` names after the prefix whose SKUs the given one of two workers owns, one partition each. */
-export function skusOfWorker(worker: number, prefix: string, count: number): string[] {
+/** The first `count` names after the prefix whose SKUs the given one of so many workers owns, one partition each. */
+export function skusOfWorker(worker: number, prefix: string, count: number, workers = WORKERS): string[] {
   const skus: string[] = [];
   const taken = new Set<number>();
   for (let i = 0; skus.length < count; i++) {
     const partition = partitionOf(`${prefix}-${i}`, PARTITIONS);
-    if (taken.has(partition) || Math.floor((partition * WORKERS) / PARTITIONS) !== worker) continue;
+    if (taken.has(partition) || Math.floor((partition * workers) / PARTITIONS) !== worker) continue;
     taken.add(partition);
     skus.push(`${prefix}-${i}`);
   }

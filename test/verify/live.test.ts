@@ -3,7 +3,6 @@ import { expect, test } from 'bun:test';
 import { openBooks } from '../helpers/books.ts';
 import { Load } from '../helpers/load.ts';
 import { startServer } from '../helpers/server.ts';
-import { Shop } from '../helpers/shop.ts';
 import { verify } from '../helpers/verify.ts';
 
 const RUNS = 6;
@@ -11,7 +10,7 @@ const RUNS = 6;
 test('under load', async () => {
   const server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
   const sql = openBooks(server);
-  const load = new Load(new Shop(server, 2), 'live');
+  const load = new Load(server.port, 'live');
   await load.start();
   const entries: number[] = [];
   for (let run = 0; run < RUNS; run++) {

@@ -76,6 +76,7 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     kind: fc.constant('levels' as const),
     levels: fc.array(level, { maxLength: 20 }),
     next: optional(fc.nat(2_147_483_647)),
+    age: optional(fc.nat(2_147_483_647)),
   }),
   fc.record({
     kind: fc.constant('reservation' as const),
