@@ -14,7 +14,7 @@ export function watchKeys(access: Access, backends: Pick<Backends, 'keyring'>, c
     const keyring = await backends.keyring(API_KEYS_WAIT_MS);
     if (stopped) return;
     if (keyring !== undefined) access.know(keyring);
-    else if (access.isKnown && !failing) log.warn('api-keys.not-read', { reason: 'no worker says them' });
+    else if (access.isKnown && !failing) log.warn('keys.not-read', { reason: 'no worker says them' });
     failing = keyring === undefined;
     cancel = clock.after(access.isKnown ? API_KEYS_EVERY_MS : API_KEYS_FIRST_MS, () => void ask());
   };

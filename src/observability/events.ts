@@ -82,7 +82,7 @@ export interface Events {
   /** A call that only `admin` may make, and that is not a read; absent `apiKey`: nobody needs one here. */
   'admin.called': OfRequest & { apiKey?: string; status: number };
   /** The database does not tell a worker the keys, or no worker tells a front; what it knew is in force. */
-  'api-keys.not-read': { reason: string };
+  'keys.not-read': { reason: string };
 
   // Traces.
   /** A collector does not take spans; said once a minute. */

@@ -32,7 +32,7 @@ export class ApiKeys {
       this.failing = false;
       return { kind: 'api-keys', keyring };
     } catch (error) {
-      if (!this.failing) log.warn('api-keys.not-read', { reason: failureText(error) });
+      if (!this.failing) log.warn('keys.not-read', { reason: failureText(error) });
       this.failing = true;
       return { kind: 'problem', code: 'partition-unavailable' };
     }

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BooksSql, openBooks } from '../helpers/books.ts';
 import { Load } from '../helpers/load.ts';
-import { everythingServes, Recoveries, stockProbes } from '../helpers/recovery.ts';
+import { everythingServes, probesOf, Recoveries, stockProbes } from '../helpers/recovery.ts';
 import { type Home, makeHome, startServer, type TestServer, until } from '../helpers/server.ts';
 
 setDefaultTimeout(90_000);
@@ -20,6 +20,7 @@ const LEFT_BYTES = 256 * 1024;
 const FULL_MS = 3000;
 const FRONTS = 2;
 const WORKERS = 2;
+const WRITE_MS = 200;
 
 function run(...command: string[]): boolean {
   return Bun.spawnSync(command).exitCode === 0;
@@ -106,13 +107,27 @@ async function whileFull(
   loads.push(load);
 }
 
+/** Whether it is written, or refused, or waits. */
+async function write(sku: string): Promise<void> {
+  const body = JSON.stringify({ delta: 1, reason: 'found' });
+  const headers = { 'content-type': 'application/json' };
+  const signal = AbortSignal.timeout(WRITE_MS);
+  const path = `/v1/stock/${sku}/berlin/adjustments`;
+  await fetch(server.url + path, { method: 'POST', headers, body, signal }).catch(() => {});
+}
+
 test.if(isPossible)('a full disk', () =>
   whileFull('disk-full', async (load, missing) => {
     const full = expect.stringMatching(
       /^worker \d commits nothing since \S+Z: the disk of the database is full$/,
     );
     const late = () => `the disk is not full; ${load.summary}`;
-    await until(async () => (await missing()).length === WORKERS, 20_000, late);
+    // All clients may wait for what one worker has: each is made to write, or the other would not notice.
+    const isNoticed = async (): Promise<boolean> => {
+      await Promise.all(probesOf(WORKERS).map(write));
+      return (await missing()).length === WORKERS;
+    };
+    await until(isNoticed, 20_000, late);
     await Bun.sleep(FULL_MS);
     expect(await missing()).toEqual(Array.from({ length: WORKERS }, () => full));
   }),

@@ -70,7 +70,8 @@ test(
       BACK_MS,
       server.output,
     );
-    const [mine] = skusOfWorker(1, 'down', 1);
+    const [mine] = skusOfWorker(1, 'apart', 1);
+    await shop.put(mine, 'berlin', 10);
     await until(async () => (await table()).every(({ worker }) => worker === 0), BACK_MS, server.output);
     await everythingServes();
     const servedInMs = Math.round(performance.now() - startedAt);

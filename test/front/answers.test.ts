@@ -79,7 +79,8 @@ const CALLS: [string, string, unknown][] = [
 ];
 
 describe('every code of the catalogue', () => {
-  const problems: Problem[] = [...PROBLEMS];
+  // One that says nothing has happened is asked again for a while: see faults.test.ts.
+  const problems = PROBLEMS.filter(({ code }): boolean => code !== 'partition-unavailable') as Problem[];
   for (const [method, path, body] of CALLS)
     test(`from a worker: ${method} ${path}`, async () => {
       for (const { code, status, title, retryAfter } of problems) {

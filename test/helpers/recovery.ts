@@ -93,6 +93,7 @@ export async function everythingServes({ server, fronts, workers }: Under): Prom
   await Promise.all(probesOf(workers).flatMap((sku) => everyFront.map((front) => serves(front, sku))));
 }
 
-function probesOf(workers: number): string[] {
+/** A SKU of each worker, which only probes use. */
+export function probesOf(workers: number): string[] {
   return Array.from({ length: workers }, (_, worker) => skusOfWorker(worker, 'probe', 1, workers)[0]);
 }

@@ -168,7 +168,7 @@ export const BUGS: Bug[] = [
   { name: 'keys are forgotten by a crash', seed: 6, database: () => new WithoutKeys() },
   {
     name: 'a home forgets that it has said never',
-    seed: 171,
+    seed: 386,
     plant: () =>
       replace(Partition.prototype, 'decide', (original) => {
         return function (
