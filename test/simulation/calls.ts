@@ -81,6 +81,8 @@ export interface Answer {
   status: number;
   body: string;
   replayed: boolean;
+  /** It has an Age: the database was away, and it is as the worker last knew it to be. */
+  aged: boolean;
 }
 
 /** Asked with an Idempotency-Key, where it has one. */

@@ -67,7 +67,8 @@ export class Front {
           if (!process.acts()) return;
           this.unanswered.delete(lose);
           const replayed = response.headers.get('idempotency-replayed') === 'true';
-          travel(() => resolve({ status: response.status, body, replayed }));
+          const aged = response.headers.has('age');
+          travel(() => resolve({ status: response.status, body, replayed, aged }));
         });
       });
     });

@@ -13,6 +13,8 @@
  * - `saw`. Of answers alone, without a look at when anything was committed: whoever asks after another has been answered sees no
  *   earlier version of a level than that other one did, and whoever changes it makes a later one.
  *
+ * A read with an Age, while the database is away, is checked by the second alone, and for having been true at some time.
+ *
  * With a key, a call begins when it was first asked, and with every repetition is one call.
  *
  * What is let pass, and counted: what a superseded owner says that does not know it yet. It can't commit, but it can read out and
