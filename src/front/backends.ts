@@ -100,18 +100,22 @@ export class Backends implements Asker {
 
   /** @param first the answer to the first attempt */
   private async askAgain(request: PartitionRequest, giveUpAt: number, first: Answer): Promise<Answer> {
-    if (this.waiting.count >= REQUESTS_AGAIN_MAX) return first;
+    // A key that is not released keeps its next request waiting, so that this is never given up for others.
+    if (this.waiting.count >= REQUESTS_AGAIN_MAX && request.kind !== 'release') return first;
     const until = Math.min(giveUpAt, this.clock.now() + UNAVAILABLE_WAIT_MS);
     this.waiting.count++;
-    let answer = first;
-    for (let waitMs = AGAIN_MS_MIN; isUntouched(answer); waitMs = Math.min(waitMs * 2, AGAIN_MS_MAX)) {
-      if (this.clock.now() + waitMs >= until) break;
-      await new Promise<void>((resolve) => this.clock.after(waitMs, resolve));
-      askedAgain.value++;
-      answer = await this.askOwner(request, giveUpAt);
+    try {
+      let answer = first;
+      for (let waitMs = AGAIN_MS_MIN; isUntouched(answer); waitMs = Math.min(waitMs * 2, AGAIN_MS_MAX)) {
+        if (this.clock.now() + waitMs >= until) break;
+        await new Promise<void>((resolve) => this.clock.after(waitMs, resolve));
+        askedAgain.value++;
+        answer = await this.askOwner(request, giveUpAt);
+      }
+      return answer;
+    } finally {
+      this.waiting.count--;
     }
-    this.waiting.count--;
-    return answer;
   }
 
   /** Asks the workers in turn, and the next one where one can't be asked or can't say: a search changes nothing. */

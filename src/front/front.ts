@@ -48,11 +48,11 @@ export async function startFront(spec: FrontSpec, superior: Asked = alone(spec))
   const deadlines = new Deadlines(clock);
   const backends = new Backends(spec.map, deadlines, clock);
   const access = new Access(spec.mayBeOpen, spec.fronts, clock);
-  const stopWatching = watchKeys(access, backends, clock);
+  const keys = watchKeys(access, backends, clock);
   const draining = new AbortController();
   const leaving = new AbortController();
   const close = (): void => {
-    stopWatching();
+    keys.stop();
     backends.close();
     deadlines.close();
   };
@@ -71,7 +71,9 @@ export async function startFront(spec: FrontSpec, superior: Asked = alone(spec))
       gather: superior.gather,
       move: superior.move,
     });
-    if (!spec.standby) listen(app, spec);
+    // One that takes another's place must not let fewer in than that one did.
+    if (spec.standby) await keys.known;
+    else listen(app, spec);
     return {
       hear(message: ToChild) {
         switch (message.type) {

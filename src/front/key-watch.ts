@@ -5,8 +5,14 @@ import { log } from '../observability/log.ts';
 import type { Access } from './access.ts';
 import type { Backends } from './backends.ts';
 
-/** @returns what ends it */
-export function watchKeys(access: Access, backends: Pick<Backends, 'keyring'>, clock: Clock): () => void {
+export interface KeyWatch {
+  /** Resolves when they are known for the first time. */
+  known: Promise<void>;
+  stop(): void;
+}
+
+export function watchKeys(access: Access, backends: Pick<Backends, 'keyring'>, clock: Clock): KeyWatch {
+  const known = Promise.withResolvers<void>();
   let stopped = false;
   let failing = false;
   let cancel = (): void => {};
@@ -16,11 +22,15 @@ export function watchKeys(access: Access, backends: Pick<Backends, 'keyring'>, c
     if (keyring !== undefined) access.know(keyring);
     else if (access.isKnown && !failing) log.warn('keys.not-read', { reason: 'no worker says them' });
     failing = keyring === undefined;
+    if (access.isKnown) known.resolve();
     cancel = clock.after(access.isKnown ? API_KEYS_EVERY_MS : API_KEYS_FIRST_MS, () => void ask());
   };
   void ask();
-  return () => {
-    stopped = true;
-    cancel();
+  return {
+    known: known.promise,
+    stop() {
+      stopped = true;
+      cancel();
+    },
   };
 }

@@ -17,6 +17,7 @@ export interface Events {
   /** It says nothing and is ended by force; it is started again. */
   'child.silent': { child: string; pid?: number };
   /** A worker stays down; others have its partitions from now on. */
+  'takeover.failed': { worker: number; error: unknown };
   'worker.taken-over': { worker: number; partitions: number; by: number[] };
   /** They are served by these workers. */
   'partitions.moved': { partitions: number[]; to: number[]; mapVersion: number };

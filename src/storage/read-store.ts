@@ -13,6 +13,8 @@ export type ReadStore = ReturnType<typeof openReadStore>;
 
 export function openReadStore(spec: DatabaseSpec, name: string) {
   const connections = new Connections(() => openDatabase(spec, name, READS_AT_ONCE));
+  // Of its own: behind the reads of many callers, a database that answers would seem to be away.
+  const asking = new Connections(() => openDatabase(spec, `${name}, owner`));
   const on =
     <Args extends unknown[], T>(query: (sql: Sql, ...args: Args) => Promise<T>, withinMs?: number) =>
     (...args: Args): Promise<T> =>
@@ -27,9 +29,11 @@ export function openReadStore(spec: DatabaseSpec, name: string) {
     findReservation: on(findReservation, REQUEST_DEADLINE_MS),
     findAnswer: on(findAnswer, REQUEST_DEADLINE_MS),
     isHeld: on(isHeld, REQUEST_DEADLINE_MS),
-    readCommitSeq: on(readCommitSeq, PING_ANSWER_MS),
+    readCommitSeq: (epoch: number) => asking.use((sql) => readCommitSeq(sql, epoch), PING_ANSWER_MS),
     failureKind,
     failureText,
-    close: () => connections.close(),
+    close: async () => {
+      await Promise.all([connections.close(), asking.close()]);
+    },
   };
 }

@@ -75,7 +75,7 @@ export class Placement {
     return this.inTurn(async () => {
       const partitions = this.ownedBy(from);
       const others = this.workers().flatMap(({ isServing }, worker) =>
-        isServing && worker !== from ? [worker] : [],
+        isServing && worker !== from && worker < this.size ? [worker] : [],
       );
       if (partitions.length === 0 || others.length === 0) return;
       // It may be on its feet again, or never wake up: what counts is that it is gone before others begin.
@@ -90,21 +90,31 @@ export class Placement {
     });
   }
 
-  /** There is one worker more, which owns nothing yet; or, again without it, there is not. */
-  resize(sockets: string[]): Promise<void> {
+  /** There is one worker more, which owns nothing yet. */
+  grow(socket: string): Promise<void> {
     return this.inTurn(async () => {
-      this.change({ ...this.map, sockets });
+      this.change({ ...this.map, sockets: [...this.map.sockets, socket] });
+    });
+  }
+
+  /** Again without it, unless it owns something. `end` is run first, for what it still has to answer. @returns whether it is gone */
+  shrink(end: () => Promise<void>): Promise<boolean> {
+    return this.inTurn(async () => {
+      if (this.ownedBy(this.size).length > 0) return false;
+      await end();
+      this.change({ ...this.map, sockets: this.map.sockets.slice(0, this.size) });
+      return true;
     });
   }
 
   /** @returns why nothing was moved */
   private async shift(partitions: number[], to: number): Promise<string | undefined> {
     const taker = this.workers()[to];
-    if (!taker.isServing) return `worker ${to} is not serving`;
+    if (!taker?.isServing) return `worker ${to} is not serving`;
     for (const [from, some] of Map.groupBy(partitions, (partition) => this.map.owner[partition])) {
       if (from === to) continue;
       const giver = this.workers()[from];
-      if (!giver.isServing) return `worker ${from}, which has it, is not serving`;
+      if (!giver?.isServing) return `worker ${from}, which has it, is not serving`;
       const gave = await giver.order({ type: 'give', partitions: some });
       if (gave?.type !== 'gave') return `worker ${from} ended before it had given it up`;
       for (const partition of some) this.displaced.delete(partition);

@@ -63,21 +63,17 @@ export class Replacing implements Restartable {
   async withSpare(step: (spare: number) => Promise<void>): Promise<void> {
     const { placement, kept } = this;
     const { spare, socketOf, newWorker } = this.parts;
-    const sockets = placement.map.sockets.slice(0, spare);
     try {
       if (kept.workers.length === spare) {
-        await placement.resize([...sockets, socketOf(spare)]);
+        await placement.grow(socketOf(spare));
         const worker = newWorker(spare);
         kept.workers.push(worker);
         await worker.start();
       }
       await step(spare);
     } finally {
-      if (placement.ownedBy(spare).length === 0) {
-        await placement.resize(sockets);
-        const [worker] = kept.workers.splice(spare);
-        await worker?.drain();
-      }
+      const isGone = await placement.shrink(async () => kept.workers[spare]?.drain());
+      if (isGone) kept.workers.splice(spare);
     }
   }
 

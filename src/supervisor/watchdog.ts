@@ -45,7 +45,10 @@ export class Watchdog {
     if (worker.isServing) worker.ping();
     if (!staysDown(worker, systemClock.now()) || this.losing.has(index)) return;
     this.losing.add(index);
-    void this.placement.takeOver(index).finally(() => this.losing.delete(index));
+    void this.placement
+      .takeOver(index)
+      .catch((error: unknown) => log.error('takeover.failed', { worker: index, error }))
+      .finally(() => this.losing.delete(index));
   }
 }
 

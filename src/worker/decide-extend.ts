@@ -29,8 +29,11 @@ export function extend(
     const reservation = reservationAt(state, slot, 'held');
     return turn.batch.whenDurable(() => answer({ kind: 'reservation', reservation }));
   }
-  // Read back for the lines of all partitions, but it may be closed, or extended again, by then.
-  withFound(state, id, answer, ({ heldLines, reference, createdAt }) => {
+  // Read back for the lines of all partitions, but it may be closed, or extended again, by then. It has been extended, whatever
+  // becomes of the reading: nobody may be told that nothing has happened.
+  const failed: Answer = (reply) =>
+    answer(reply.kind === 'problem' ? { kind: 'problem', code: 'outcome-unknown' } : reply);
+  withFound(state, id, failed, ({ heldLines, reference, createdAt }) => {
     const reservation = { id, status: 'held' as const, lines: heldLines, reference, createdAt, expiresAt };
     answer({ kind: 'reservation', reservation });
   });

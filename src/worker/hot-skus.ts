@@ -59,9 +59,10 @@ export class HotSkus {
       .slice(0, HOT_SKUS_TOLD)
       .flatMap(({ partition, sku, count, inherited }) => {
         const snapshot = snapshotOf(partition);
-        if (snapshot === undefined) return [];
+        const levels = snapshot?.levelsOfSku(sku) ?? [];
+        if (snapshot === undefined || levels.length === 0) return [];
         const asked = (count - inherited) * linesPerSecond;
-        return { partition, asked, ...stockOf(snapshot, sku) };
+        return { partition, asked, ...stockOf(snapshot, levels) };
       });
   }
 
@@ -115,8 +116,10 @@ export class HotSkus {
 }
 
 /** Of all levels of the SKU together. */
-function stockOf(snapshot: Snapshot, sku: number): Pick<HotSku, 'sku' | 'onHand' | 'reserved' | 'available'> {
-  const levels = snapshot.levelsOfSku(sku);
+function stockOf(
+  snapshot: Snapshot,
+  levels: number[],
+): Pick<HotSku, 'sku' | 'onHand' | 'reserved' | 'available'> {
   const sum = (of: (level: number) => number): number =>
     levels.reduce((total, level) => total + of(level), 0);
   return {

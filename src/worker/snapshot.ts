@@ -80,8 +80,10 @@ export class Snapshot {
     return level;
   }
 
+  /** @param sku NONE, or one that another snapshot of the partition had: it may not be here yet */
   levelsOfSku(sku: number): number[] {
     const levels: number[] = [];
+    if (sku === NONE || sku >= this.skus) return levels;
     for (let level = this.firstLevel[sku]; level !== NONE; level = this.nextLevel[level]) levels.push(level);
     return levels;
   }

@@ -191,7 +191,10 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
   }
 
   function hottest(): HotSku[] {
-    return hotSkus.hottest(clock.now(), (partition) => estate.find(partition)?.partition.snapshot);
+    return hotSkus.hottest(clock.now(), (partition) => {
+      const actor = estate.find(partition);
+      return actor?.state === 'serving' ? actor.partition.snapshot : undefined;
+    });
   }
 
   function status() {

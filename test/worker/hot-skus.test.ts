@@ -83,3 +83,13 @@ test('it goes on for days, and survives a clock that is set back', () => {
   expect(told.map(({ sku }) => sku)).toContain('SKU-4');
   for (const { asked } of told) expect(asked).toBeLessThan(1e4);
 });
+
+test('a partition that has come back and is not loaded yet tells nothing', () => {
+  const shelf = stocked();
+  const hot = new HotSkus();
+  for (let i = 0; i < 1000; i++) hot.count(shelf, [line(3)], START + i);
+  const loading = new Snapshot(new Locations());
+  expect(hot.hottest(START + 1000, () => loading)).toEqual([]);
+  loading.addLevel('SKU-0', 'x');
+  expect(hot.hottest(START + 1000, () => loading)).toEqual([]);
+});
