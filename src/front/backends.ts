@@ -65,6 +65,7 @@ export class Backends implements Asker {
   private readonly waiting = { count: 0 };
   private trace: TraceContext | undefined;
   private turn = 0;
+  private shared: Promise<(WorkerStatus | undefined)[]> | undefined;
 
   constructor(
     public map: PartitionMap,
@@ -148,6 +149,14 @@ export class Backends implements Asker {
         return answer.kind === 'status' ? answer.status : undefined;
       }),
     );
+  }
+
+  /** The same for many who ask at once, and need no key for it: whoever comes while workers are asked hears what they say. */
+  sharedStatuses(withinMs: number): Promise<(WorkerStatus | undefined)[]> {
+    this.shared ??= this.statuses(withinMs).finally(() => {
+      this.shared = undefined;
+    });
+    return this.shared;
   }
 
   /** Of the workers that answer in time, the SKUs that many ask for, from the most to the least. */

@@ -43,7 +43,7 @@ export function readinessOf(
 
 /** 200 only if every partition of the map is served by the worker that owns it, and the database answers. */
 export async function ready({ access, backends }: FrontContext): Promise<Response> {
-  const { missing, serving } = readinessOf(backends.map, await backends.statuses(STATUS_WAIT_MS));
+  const { missing, serving } = readinessOf(backends.map, await backends.sharedStatuses(STATUS_WAIT_MS));
   if (!access.isKnown) missing.unshift('this front does not know the API keys yet');
   const isReady = missing.length === 0;
   const body = {
