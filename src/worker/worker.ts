@@ -122,6 +122,8 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     estate.find(partition)?.receive(settle, () => {});
   }
 
+  const isNowhere = (partition: number): boolean => partition >= map.owner.length;
+
   function dispatch(request: Request, reply: Answer, caller?: object): void {
     if (request.kind === 'status') return reply({ kind: 'status', status: status() });
     if (request.kind === 'read-api-keys') return searches.receive(request, reply);
@@ -153,7 +155,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
         return recall(actor.partition, request.key, answer);
       case 'hold':
         // No front would name a partition that is not there.
-        if ([request.home, ...request.participants].some((partition) => partition >= map.owner.length))
+        if (isNowhere(request.home) || request.participants.some(isNowhere))
           return answer({ kind: 'problem', code: 'partition-unavailable' });
         if (request.role !== 'probe') hotSkus.count(actor.partition, request.lines, clock.now());
         return actor.receive(request, answer);

@@ -47,6 +47,23 @@ function both(first: () => void, second: () => void): () => void {
 
 const atOnce: Method = (run) => run();
 
+/** A participant that does not ask its home when the time of what is in this state has come. */
+function decidesItself(state: 'decided' | 'trying', outcome: 'expired' | 'never'): () => void {
+  return replace(Partition.prototype, 'decideDue', () => {
+    return function (this: Partition, batch: Batch, now: number) {
+      const slot = this.wheel.takeDue(now);
+      if (slot === NONE) return false;
+      const turn = { batch, now };
+      if (this.holds.state(slot) !== state) cameDue(this, turn, slot);
+      else {
+        this.release(turn, slot, { outcome });
+        this.drop(slot);
+      }
+      return true;
+    };
+  });
+}
+
 class Unfenced extends MemoryDatabase {
   protected override fence(): boolean {
     return true;
@@ -108,20 +125,7 @@ export const BUGS: Bug[] = [
   {
     name: 'a participant decides its expiry itself',
     seed: 7,
-    plant: () =>
-      replace(Partition.prototype, 'decideDue', () => {
-        return function (this: Partition, batch: Batch, now: number) {
-          const slot = this.wheel.takeDue(now);
-          if (slot === NONE) return false;
-          const turn = { batch, now };
-          if (this.holds.state(slot) !== 'decided') cameDue(this, turn, slot);
-          else {
-            this.release(turn, slot, { outcome: 'expired' });
-            this.drop(slot);
-          }
-          return true;
-        };
-      }),
+    plant: () => decidesItself('decided', 'expired'),
   },
   {
     name: 'what is restored never expires',
@@ -258,20 +262,7 @@ export const BUGS: Bug[] = [
   {
     name: 'a participant that hears nothing gives its units back',
     seed: 13,
-    plant: () =>
-      replace(Partition.prototype, 'decideDue', () => {
-        return function (this: Partition, batch: Batch, now: number) {
-          const slot = this.wheel.takeDue(now);
-          if (slot === NONE) return false;
-          const turn = { batch, now };
-          if (this.holds.state(slot) !== 'trying') cameDue(this, turn, slot);
-          else {
-            this.release(turn, slot, { outcome: 'never' });
-            this.drop(slot);
-          }
-          return true;
-        };
-      }),
+    plant: () => decidesItself('trying', 'never'),
   },
   {
     name: 'what is held for other partitions is forgotten by a crash',
