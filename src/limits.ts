@@ -191,6 +191,10 @@ export const TOMBSTONE_MS = 60_000;
 export const REHOLD_ALLOCATIONS_MAX = 10_000;
 /** How long an Idempotency-Key stays claimed by a front that does not release it: longer than any request takes. */
 export const CLAIM_MS = 30_000;
+/** How often a front says that a call with a key goes on: an import or a batch may take longer than that. */
+export const CLAIM_PROLONGED_EVERY_MS = 8000;
+/** How long an import or a batch waits for an earlier one with the same key, before its caller is to send it again. */
+export const KEY_WAIT_MS = 45_000;
 /** Idempotency-Keys that a partition remembers; beyond it, requests with new keys are refused. */
 export const KEYS_PER_PARTITION_MAX = 4_194_304;
 /** How long units are held that are to be sold at once: longer than a request may take. */
@@ -279,6 +283,14 @@ relate(
   'everything that is taken again fits a frame',
 );
 relate(CLAIM_MS > 2 * REQUEST_DEADLINE_MS + SETTLE_WAIT_MS, 'a claim outlives the request that has it');
+relate(
+  CLAIM_MS > 2 * CLAIM_PROLONGED_EVERY_MS + REQUEST_DEADLINE_MS,
+  'a call that goes on keeps its claim, also where it can say so only the second time',
+);
+relate(
+  IDLE_CONNECTION_SECONDS * 1000 > KEY_WAIT_MS + REQUEST_DEADLINE_MS,
+  'a connection outlives the wait for a key',
+);
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(HOT_SKUS_TOLD <= Math.min(HOT_SKUS_TRACKED, 255), 'the hot SKUs fit u8');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');

@@ -66,7 +66,10 @@ const BatchResult = Type.Object({
     Type.Object({
       status: Type.Integer({ description: 'What POST /v1/reservations would have answered.' }),
       replayed: Type.Optional(
-        Type.Boolean({ description: 'True where it is the answer of an earlier request with the same key.' }),
+        Type.Boolean({
+          description:
+            'True where it is the answer of an earlier request with the same key. Absent where Idempotency-Replayed says so of all.',
+        }),
       ),
       reservation: Type.Optional(ref<typeof Reservation>('Reservation')),
       problem: Type.Optional(ref<typeof Problem>('Problem')),

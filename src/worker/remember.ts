@@ -16,7 +16,7 @@ import { Reader, Writer } from '../wire/bytes.ts';
 import { decodeReply, encodeReply } from '../wire/codec.ts';
 import { decodeRefusals, encodeRefusals } from '../wire/fields.ts';
 import type { Answer } from '../wire/link.ts';
-import type { Reply } from '../wire/messages.ts';
+import type { Reply, SealRequest } from '../wire/messages.ts';
 import type { PartitionState, Turn } from './state.ts';
 import { keyReplays } from './worker-metrics.ts';
 
@@ -79,6 +79,13 @@ export function rememberedOf(reply: Reply): Remembered {
   if (reply.kind !== 'reservation') return reply;
   const { id, status, expiresAt } = reply.reservation;
   return { kind: 'seen', id, status, expiresAt, short: [] };
+}
+
+/** Writes down what a front asks to have written down, and nothing else. */
+export function seal(state: PartitionState, turn: Turn, { summary }: SealRequest, answer: Answer): void {
+  const sealed = { kind: 'sealed', summary } as const;
+  remember(state, turn, sealed);
+  state.whenDurable(() => answer(sealed));
 }
 
 /** Says what was answered to this key, if it was decided here. */

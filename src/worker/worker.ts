@@ -139,7 +139,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
       return answer({ kind: 'problem', code: 'partition-unavailable' });
     }
     if (request.kind === 'get-levels') return levelReads.read(actor.partition, request, answer);
-    if (isAway(request.partition) && request.kind !== 'release')
+    if (isAway(request.partition) && request.kind !== 'release' && request.kind !== 'prolong')
       return answer({ kind: 'problem', code: 'overloaded' });
     switch (request.kind) {
       case 'export-levels':
@@ -148,6 +148,9 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
         return getReservation(actor.partition, request.id, answer);
       case 'claim':
         return actor.partition.claims.claim(request, clock.now(), answer, caller);
+      case 'prolong':
+        actor.partition.claims.prolong(request, clock.now(), caller);
+        return answer({ kind: 'claimed', known: true });
       case 'release':
         actor.partition.claims.release(request, clock.now());
         return answer({ kind: 'claimed', known: true });
