@@ -30,7 +30,7 @@ export const bulkCalls = {
       texts: {
         'text/csv': {
           description:
-            'RFC 4180, UTF-8. The first line names the columns, in any order: `sku`, `location`, `onHand`, and perhaps `safetyStock` and `backorderLimit`. An empty optional field leaves as it is what it stands for. A field cannot have a line break.',
+            'RFC 4180, UTF-8. The first line names the columns, in any order: `sku`, `location`, `onHand`, and perhaps `safetyStock` and `backorderLimit`. An empty optional field leaves as it is what it stands for. A field cannot have a line break. `onHand` may be below zero, as backorders that were sold leave it, in a line that says its `backorderLimit`; the lines of an export do.',
           example: CSV,
         },
         'application/x-ndjson': {

@@ -1,12 +1,20 @@
 /** From the lines of an import to its rows, checked; and what is wrong with those that are none. */
-import { IMPORT_LINE_BYTES_MAX } from '../limits.ts';
+import { IMPORT_LINE_BYTES_MAX, QUANTITY_MAX } from '../limits.ts';
 import { NotJson, parseJson } from './body.ts';
 import { type Columns, columnsOf, fieldsOf, type HeaderFault, rowOf } from './csv.ts';
 import type { Line } from './lines.ts';
+import type { Fault } from './problems.ts';
 import * as schemas from './schemas.ts';
 import { validator } from './validate.ts';
 
-const importRow = validator(schemas.ImportRow);
+const importRow = validator(schemas.ImportRow, belowZero);
+
+/** A count finds nothing at the least. A level may have less, once backorders were sold: so it is exported, with all its fields. */
+function belowZero({ onHand, backorderLimit }: schemas.ImportRow): Fault[] {
+  if (onHand >= 0 || backorderLimit !== undefined) return [];
+  const detail = `must be an integer from 0 to ${QUANTITY_MAX}, not ${onHand}`;
+  return [{ pointer: '/onHand', code: 'out-of-range', detail }];
+}
 
 export class RowFault {
   constructor(

@@ -57,8 +57,13 @@ export const PutLevel = strict({
 });
 export type PutLevel = Static<typeof PutLevel>;
 
-/** A line of an import; as JSON, or made from the columns of a CSV. */
-export const ImportRow = strict({ sku: Sku, location: Location, ...PutLevel.properties });
+/** A line of an import; as JSON, or made from the columns of a CSV. It takes what an export has. */
+export const ImportRow = strict({
+  sku: Sku,
+  location: Location,
+  ...PutLevel.properties,
+  onHand: Type.Integer({ minimum: -QUANTITY_MAX, maximum: QUANTITY_MAX }),
+});
 export type ImportRow = Static<typeof ImportRow>;
 
 export const StockQuery = strict({

@@ -39,6 +39,11 @@ export function readUnits(input: Reader): number {
   return bounded(input.u32(), 0, QUANTITY_MAX, 'number of units');
 }
 
+/** Of a level: less than none where backorders were sold. */
+export function readOnHand(input: Reader): number {
+  return bounded(input.i32(), -QUANTITY_MAX, QUANTITY_MAX, 'number of units on hand');
+}
+
 export function readOptionalUnits(input: Reader): number | undefined {
   const value = input.u32();
   return value === 0 ? undefined : bounded(value - 1, 0, QUANTITY_MAX, 'number of units');

@@ -1,7 +1,7 @@
 /** What imports are made of, to bytes and back; see codec.ts. */
 import { FAULTS_MAX } from '../limits.ts';
 import { MalformedFrame, type Reader, type Writer } from './bytes.ts';
-import { checkedHash, readCount, readName, readOptionalUnits, readUnits } from './checked.ts';
+import { checkedHash, readCount, readName, readOnHand, readOptionalUnits } from './checked.ts';
 import { encodeOptional, list } from './fields.ts';
 import type { ImportSummary } from './import-summary.ts';
 import type { ImportRow } from './messages.ts';
@@ -9,7 +9,7 @@ import type { ImportRow } from './messages.ts';
 export function encodeImportRow(out: Writer, row: ImportRow): void {
   out.text(row.sku);
   out.text(row.location);
-  out.u32(row.onHand);
+  out.i32(row.onHand);
   encodeOptional(out, row.safetyStock);
   encodeOptional(out, row.backorderLimit);
 }
@@ -18,7 +18,7 @@ export function decodeImportRow(input: Reader): ImportRow {
   return {
     sku: readName(input),
     location: readName(input),
-    onHand: readUnits(input),
+    onHand: readOnHand(input),
     safetyStock: readOptionalUnits(input),
     backorderLimit: readOptionalUnits(input),
   };

@@ -81,6 +81,7 @@ export interface PutLevelRequest {
 export interface ImportRow {
   sku: string;
   location: string;
+  /** May be below 0. */
   onHand: number;
   /** Absent: unchanged, or 0 for a new level. */
   safetyStock?: number;

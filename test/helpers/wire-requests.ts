@@ -77,7 +77,7 @@ export const requests: fc.Arbitrary<Request> = fc.oneof(
       fc.record({
         sku: key,
         location: key,
-        onHand: fc.nat(2_147_483_647),
+        onHand: fc.integer({ min: -2_147_483_647, max: 2_147_483_647 }),
         safetyStock: optional(fc.nat(2_147_483_647)),
         backorderLimit: optional(fc.nat(2_147_483_647)),
       }),
