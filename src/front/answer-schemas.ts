@@ -132,7 +132,7 @@ const LedgerEntry = Type.Object(
       Type.String({
         format: 'uuid',
         description:
-          'The reservation that changed it. Units that were taken once more, for one that was confirmed after its expiry, stand under an id of their own.',
+          'The reservation that changed it, as GET /v1/reservations/{id} shows it; of entries that end with `never`, one that did not come about and cannot be read.',
       }),
     ),
     reason: Type.Optional(Type.String({ description: 'Why it was changed by hand.' })),

@@ -200,6 +200,30 @@ test('shows units of an order that did not come about as held and given back', a
   expect(new Set(entries.map(({ reservation }) => reservation)).size).toBe(entries.length === 1 ? 1 : 2);
 });
 
+test('what was sold after its expiry stands under the reservation that was confirmed', async () => {
+  const skus = [skusOfWorker(0, 'late-a', 1)[0], skusOfWorker(1, 'late-b', 1)[0]];
+  await shop.stockUp(skus, 'berlin', 10);
+  const lines = skus.map((sku) => ({ sku, quantity: 4 }));
+  const { id } = (await shop.hold(lines, { expiresInSeconds: 1 })).body;
+  await until(
+    async () => (await shop.read(id)).body.status === 'expired',
+    5000,
+    () => 'it does not expire',
+  );
+  expect((await shop.confirm(id, { ifExpired: 'rehold' })).status).toBe(200);
+  for (const sku of skus) {
+    const entries = await ledger(sku);
+    expect(entries.map(({ kind, reservation }) => [kind, reservation])).toEqual([
+      ['confirmed', id],
+      ['held', id],
+      ['expired', id],
+      ['held', id],
+      ['counted', undefined],
+    ]);
+    expect(await ledger(sku, '?limit=2')).toEqual(entries);
+  }
+});
+
 test('a page begun stays as it was while the SKU goes on being sold', async () => {
   const [sku] = skusOfWorker(1, 'busy', 1);
   for (const location of ['a', 'b', 'c', 'd', 'e']) await shop.put(sku, location, 1000);
