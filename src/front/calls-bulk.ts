@@ -57,7 +57,7 @@ export const bulkCalls = {
         },
       },
     },
-    problems: ['overloaded', 'outcome-unknown'],
+    problems: ['overloaded', 'partition-unavailable', 'outcome-unknown'],
   }),
   exportStock: describe({
     id: 'exportStock',
@@ -127,6 +127,6 @@ export const bulkCalls = {
         },
       },
     },
-    problems: ['overloaded'],
+    problems: ['overloaded', 'partition-unavailable', 'outcome-unknown'],
   }),
 };

@@ -1,20 +1,13 @@
 /** From the lines of an import to its rows, checked; and what is wrong with those that are none. */
-import { IMPORT_LINE_BYTES_MAX, QUANTITY_MAX } from '../limits.ts';
+import { IMPORT_LINE_BYTES_MAX } from '../limits.ts';
 import { NotJson, parseJson } from './body.ts';
 import { type Columns, columnsOf, fieldsOf, type HeaderFault, rowOf } from './csv.ts';
 import type { Line } from './lines.ts';
-import type { Fault } from './problems.ts';
 import * as schemas from './schemas.ts';
 import { validator } from './validate.ts';
 
-const importRow = validator(schemas.ImportRow, belowZero);
-
-/** A count finds nothing at the least. A level may have less, once backorders were sold: so it is exported, with all its fields. */
-function belowZero({ onHand, backorderLimit }: schemas.ImportRow): Fault[] {
-  if (onHand >= 0 || backorderLimit !== undefined) return [];
-  const detail = `must be an integer from 0 to ${QUANTITY_MAX}, not ${onHand}`;
-  return [{ pointer: '/onHand', code: 'out-of-range', detail }];
-}
+const countRow = validator(schemas.ImportRow);
+const levelRow = validator(schemas.ImportLevelRow);
 
 export class RowFault {
   constructor(
@@ -54,10 +47,16 @@ export const ndjsonReader: RowReader = (line) => {
 };
 
 function checked(value: unknown): schemas.ImportRow | RowFault {
-  const faults = importRow.faults(value);
+  const faults = (isLevel(value) ? levelRow : countRow).faults(value);
   if (faults === undefined) return value as schemas.ImportRow;
   const { pointer, code, detail } = faults[0];
   return new RowFault(code, `${pointer === '' ? 'The line' : pointer!.slice(1)} ${detail}.`);
+}
+
+function isLevel(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && (value as schemas.ImportRow).backorderLimit !== undefined
+  );
 }
 
 export const TOO_LONG = new RowFault('line-too-long', `A line may have ${IMPORT_LINE_BYTES_MAX} bytes.`);

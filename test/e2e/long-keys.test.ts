@@ -146,6 +146,34 @@ test('an upload that breaks off, and one that is refused, leave the key free', a
   expect(await importWith(key, file)).toEqual({ ...whole, replayed: true });
 });
 
+test('an import whose front is killed is gone on with at once, by the one that waits for it', async () => {
+  const key = newKey();
+  const file = `${HEADER}GONE,berlin,1\nGONE,hamburg,2\n`;
+  const goOn = Promise.withResolvers<void>();
+  async function* unfinished(): AsyncGenerator<Uint8Array> {
+    yield bytes(`${HEADER}GONE,berlin,1\n`);
+    await goOn.promise;
+  }
+  turn = 0;
+  const first = importWith(key, unfinished()).catch(() => 'broken');
+  const hasBegun = async (): Promise<boolean> => (await shop.call('GET', '/v1/stock/GONE')).status === 200;
+  await until(hasBegun, 10_000, server.output);
+  const second = importWith(key, file);
+  const [pid] = server.frontPids();
+  process.kill(pid, 'SIGKILL');
+  expect(await first).toBe('broken');
+  goOn.resolve();
+  const whole = await second;
+  expect(whole).toMatchObject({ status: 200, replayed: false, body: { accepted: 1, unchanged: 1 } });
+  const isBack = () =>
+    fetch(`${server.url}/readyz`).then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  await until(isBack, 20_000, server.output);
+  for (let i = 0; i < 2; i++) expect(await importWith(key, file)).toEqual({ ...whole, replayed: true });
+});
+
 test('keys of imports and batches survive kill -9 of the workers', async () => {
   const skus = [0, 1, 0, 1].map((worker, i) => skusOfWorker(worker, `kill-${i}`, 1)[0]);
   const file = HEADER + skus.map((sku) => `${sku},berlin,10\n`).join('');

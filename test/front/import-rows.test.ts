@@ -116,6 +116,7 @@ describe('lines of a CSV', () => {
     ['x, 5,A,,', 'wrong-type'],
     ['x,,A,,', 'wrong-type'],
     ['x,five,A,,', 'wrong-type'],
+    ['x,five,A,0,', 'wrong-type'],
     ['x,5,A,-1,', 'out-of-range'],
     ['x,5,A,,many', 'wrong-type'],
     [',5,A,,', 'not-allowed'],
