@@ -45,10 +45,11 @@ export async function importOnce(
     if (outcome.incomplete) return rendered(outcome);
     used = true;
     const { incomplete: _, ...counts } = outcome;
-    const sealed = await claim.seal({ digest: upload.digest(), ...counts });
+    const digest = upload.digest();
+    const sealed = await claim.seal({ digest, ...counts });
     if (sealed.kind !== 'sealed') return problem('outcome-unknown');
     // Where the claim was lost, another import with the key may have been sealed first.
-    return key.replayed ? compared(upload.digest(), sealed.summary!) : rendered(outcome);
+    return key.replayed ? compared(digest, sealed.summary!) : rendered(outcome);
   } finally {
     await claim.release(used);
   }

@@ -8,7 +8,6 @@
  */
 import { CLAIM_PROLONGED_EVERY_MS, KEY_WAIT_MS, REQUEST_DEADLINE_MS } from '../limits.ts';
 import type { ImportSummary } from '../wire/import-summary.ts';
-import type { Sealed } from '../wire/messages.ts';
 import { codeOf, problemFrom } from './answers.ts';
 import type { Answer } from './backends.ts';
 import type { FrontContext } from './context.ts';
@@ -44,7 +43,7 @@ export class LongClaim {
   }
 
   /** What was sealed before; undefined: nothing was. */
-  async recall(key = this.key): Promise<Sealed | Exclude<Answer, Sealed> | undefined> {
+  async recall(key = this.key): Promise<Answer | undefined> {
     const answer = await askWith(this.context.backends, { ...this.to(key), kind: 'recall' }, key);
     return answer.kind === 'claimed' ? undefined : answer;
   }

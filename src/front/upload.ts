@@ -52,7 +52,7 @@ export class Upload {
     }
   }
 
-  /** Of everything, once it has arrived. */
+  /** Of everything, when it has arrived; to be asked for once. */
   digest(): string {
     return shortened(this.hasher!);
   }

@@ -296,6 +296,27 @@ test('a front that drains does not wait for the end of a file', async () => {
   expect(text).toContain('"code":"outcome-unknown"');
 });
 
+test('a front that drains does not wait for a key that is in use', async () => {
+  const other = await startScriptedFront((request, answer) =>
+    request.kind === 'claim' ? 'later' : accepting(request, answer),
+  );
+  const waiting = fetch(other.url + IMPORT, {
+    method: 'POST',
+    headers: { 'content-type': 'text/csv', 'idempotency-key': 'in use' },
+    body: `${HEADER}\nA,x,1\n`,
+  });
+  await until(
+    () => other.asked.length === 1,
+    2000,
+    () => 'the key is not claimed',
+  );
+  const started = performance.now();
+  await other.stop();
+  expect(performance.now() - started).toBeLessThan(2000);
+  const { status, headers } = await waiting;
+  expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+});
+
 test('so many at once and no more; one that has gone makes room', async () => {
   const head = `POST ${IMPORT} HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ntransfer-encoding: chunked\r\n\r\n`;
   const sockets = await Promise.all(
