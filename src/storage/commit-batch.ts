@@ -236,9 +236,8 @@ const keys: Part = {
   write: `insert into idempotency_key (partition, key, key_partition, fingerprint, answer, at)
     select u.partition, u.key, u.key_partition, u.fingerprint, decode(u.answer, 'hex'), ${AT}`,
   // One that was forgotten, and is used again before its row was swept away.
-  otherwise: `on conflict (partition, key) do update
-    set key_partition = excluded.key_partition, fingerprint = excluded.fingerprint, answer = excluded.answer,
-        at = excluded.at`,
+  otherwise: `on conflict (partition, key_partition, key) do update
+    set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at`,
 };
 
 /** Afterwards nobody owns them: see take-partitions.ts. */

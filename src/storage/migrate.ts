@@ -11,6 +11,7 @@ import { sql as owners } from './migrations/002-owners.ts';
 import { sql as retention } from './migrations/003-retention.ts';
 import { sql as references } from './migrations/004-references.ts';
 import { sql as apiKeys } from './migrations/005-api-keys.ts';
+import { sql as keysByClaim } from './migrations/006-keys-by-claim.ts';
 
 const SERVER_VERSION_MIN = 150_000;
 /** Any constant will do that other users of the database's advisory locks don't use: "holdfast" as bytes. */
@@ -18,7 +19,7 @@ const MIGRATION_LOCK = '7525354459811214196';
 const UNREACHABLE_AFTER_MS = 5000;
 
 /** Position + 1 is the migration's number. Append only: a migration that has run is never edited. */
-const MIGRATIONS = [reservations, owners, retention, references, apiKeys];
+const MIGRATIONS = [reservations, owners, retention, references, apiKeys, keysByClaim];
 
 /** A database that Holdfast can't use; the message is one line for an operator. */
 export class DatabaseRefused extends Error {}

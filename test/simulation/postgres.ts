@@ -113,7 +113,7 @@ export class Postgres {
         const row = await find(() => tables.findHome(home, id));
         return row === undefined ? undefined : find(() => tables.findLines(row));
       },
-      findAnswer: (partition, hash) => find(() => tables.findAnswer(partition, hash)),
+      findAnswer: (partition, { hash }) => find(() => tables.findAnswer(partition, hash)),
       isHeld: (partition, id) => find(() => tables.isHeld(partition, id)),
       readCommitSeq: (epoch) => read(() => tables.readCommitSeq(epoch)),
       failureKind,
