@@ -129,6 +129,8 @@ export const DOWN_MS = 10_000;
 export const FRONT_NOTICE_MS = 3000;
 /** How long a front that was replaced may take to finish what it has. */
 export const FRONT_DRAIN_MS = 15_000;
+/** How long a process may take to start that has nothing to load, and a rolling restart waits for. */
+export const STARTED_WITHIN_MS = 10_000;
 /** How long a rolling restart waits for a worker to come back. */
 export const RESTARTED_WITHIN_MS = 120_000;
 /** Bytes of a command at the control socket. */
@@ -147,6 +149,8 @@ export const MOVED_AT_ONCE = 16;
 export const MOVES_WAITING_MAX = 64;
 /** How long the caller of a move waits for it. It goes on. */
 export const MOVE_WAIT_MS = 30_000;
+/** How long the orders behind it wait while a worker loads partitions. It goes on loading. */
+export const LOADING_TURN_MS = 30_000;
 /** How long an import or export asks a partition again that does not answer, before it gives up on it. */
 export const BULK_RETRY_MS = 30_000;
 /** How often a front looks for what ran out of time: the most by which it gives up too late. */
@@ -270,6 +274,7 @@ relate(
   'all API keys fit a frame, with names of characters that JSON escapes',
 );
 relate(UNAVAILABLE_WAIT_MS < REQUEST_DEADLINE_MS, 'what was asked again has time to be done');
+relate(LOADING_TURN_MS >= MOVE_WAIT_MS, 'a move that takes long is not called refused');
 relate(MOVE_WAIT_MS < IDLE_CONNECTION_SECONDS * 1000, 'a connection outlives the move that it waits for');
 relate(GATHER_WAIT_MS > REPORT_WAIT_MS, 'the supervisor answers without those that do not report');
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');

@@ -100,10 +100,10 @@ export type FromChild =
   | { type: 'gather' }
   /** A front was asked to move a partition. @see MoveOutcome */
   | { type: 'move'; id: number; partition: number; worker: number }
-  /** A worker has given up what it was told to give; these were under way. */
-  | { type: 'gave'; claims: ClaimUnderWay[] }
-  /** A worker serves what it was told to take. */
-  | { type: 'took' }
+  /** A worker has given up what it was told to give; these were under way. Without: it keeps it, being not loaded yet. */
+  | { type: 'gave'; claims?: ClaimUnderWay[] }
+  /** A worker serves what it was told to take; or, if not, is still at it. */
+  | { type: 'took'; served: boolean }
   /** It is there: the answer to `ping`. */
   | { type: 'pong' }
   /** A front that was told to `listen` does. */

@@ -323,7 +323,7 @@ export type Reply =
 
 export interface PartitionStatus {
   partition: number;
-  state: 'loading' | 'serving' | 'leaving';
+  state: 'loading' | 'failing' | 'serving' | 'leaving';
   epoch: number;
   levels: number;
   held: number;

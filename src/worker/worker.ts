@@ -60,9 +60,9 @@ export interface RunningWorker {
   /** From now on, other partitions are where this map says. */
   adopt(map: PartitionMap): void;
   /** @see Estate.give */
-  give(partitions: number[]): Promise<ClaimUnderWay[]>;
+  give(partitions: number[]): Promise<ClaimUnderWay[] | undefined>;
   /** @see Estate.take */
-  take(partitions: number[], claims: ClaimUnderWay[]): Promise<void>;
+  take(partitions: number[], claims: ClaimUnderWay[]): Promise<boolean>;
   owned(): number[];
 }
 
