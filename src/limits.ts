@@ -97,6 +97,8 @@ export const DASHBOARD_VIEWERS_MAX = 16;
 export const DASHBOARD_EVERY_MS = 1000;
 export const DASHBOARD_POINTS_MAX = 300;
 
+/** Commits of a lane, each second, that name a trace in their statement, for which it is planned anew. */
+export const TRACED_COMMITS_PER_SECOND = 10;
 /** Connections that a worker commits over; a partition always uses the same one. */
 export const COMMIT_LANES = 1;
 /** Connections of a worker for reads, none of which a commit waits for. */

@@ -12,7 +12,7 @@
  *
  * A statement that is part of a trace says so in a comment (https://google.github.io/sqlcommenter), for whoever reads
  * it in the database's log or in pg_stat_activity. Its text is then another one each time, so it is sent without
- * being prepared: Postgres parses and plans it anew, and nothing of it is kept. The comment comes first, because
+ * being prepared: Postgres parses and plans it anew, and nothing of it is kept; a lane sends few of them. The comment comes first, because
  * pg_stat_activity shows only the beginning.
  */
 import { Fenced, type Sql } from './database.ts';
