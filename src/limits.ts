@@ -143,7 +143,7 @@ export const GUARD_EVERY_MS = 1000;
 export const GUARD_ANSWER_MS = 5000;
 /** How long a front asks again where a partition is moving or its worker starting, before it says so. */
 export const UNAVAILABLE_WAIT_MS = 5000;
-/** Requests of a front that wait to be asked again; beyond it, they are answered at once. */
+/** Requests of a front to one worker that wait to be asked again; beyond it, they are answered at once. */
 export const REQUESTS_AGAIN_MAX = 4096;
 /** Partitions that a worker gives up at once when it hands over many: each is out of reach until all of them are loaded. */
 export const MOVED_AT_ONCE = 16;
