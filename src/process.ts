@@ -29,6 +29,8 @@ export interface GuardSpec {
   partitions: number;
   /** The address that others can reach, at the start: not without an API key. */
   exposedAt?: string;
+  /** No worker runs yet; not so when the guard is started again. */
+  starting: boolean;
 }
 
 /** For how long what is over is kept, in milliseconds. */

@@ -12,6 +12,7 @@ import { sql as retention } from './migrations/003-retention.ts';
 import { sql as references } from './migrations/004-references.ts';
 import { sql as apiKeys } from './migrations/005-api-keys.ts';
 import { sql as keysByClaim } from './migrations/006-keys-by-claim.ts';
+import { forgetIdleOwners } from './take-partitions.ts';
 
 const SERVER_VERSION_MIN = 150_000;
 /** Any constant will do that other users of the database's advisory locks don't use: "holdfast" as bytes. */
@@ -24,11 +25,15 @@ const MIGRATIONS = [reservations, owners, retention, references, apiKeys, keysBy
 /** A database that Holdfast can't use; the message is one line for an operator. */
 export class DatabaseRefused extends Error {}
 
-/** @param exposedAt the address that a server is to listen at, if others can reach it: not without an API key */
+/**
+ * @param exposedAt the address that a server is to listen at, if others can reach it: not without an API key
+ * @param starting a server is, and has no workers yet
+ */
 export async function prepareDatabase(
   spec: DatabaseSpec,
   partitions: number,
   exposedAt?: string,
+  starting = false,
 ): Promise<void> {
   const sql = openDatabase(spec, 'migrate');
   try {
@@ -55,6 +60,7 @@ export async function prepareDatabase(
           `the database at ${describe(spec)} cannot be prepared: ${failureText(error)}`,
         );
       });
+    if (starting) await forgetIdleOwners(sql);
     if (exposedAt !== undefined && !(await hasUsableApiKey(sql))) {
       throw new DatabaseRefused(
         `HOST is ${exposedAt}, which others can reach, and there is no API key that they would need: make one with \`bun run keys create --name admin --scope admin\`, or leave HOST at 127.0.0.1`,

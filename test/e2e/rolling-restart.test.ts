@@ -71,6 +71,8 @@ test.each([
       Array.from({ length: 256 }, (_, partition) => Math.floor((partition * workers) / 256)),
     );
     expect(await faultsOf(sql, { settled: false })).toEqual([]);
+    // Nothing is left of those that were replaced.
+    expect(await sql`select from holdfast.owner`).toHaveLength(workers);
     expect(server.output()).not.toContain('"level":"error"');
     await sql.end();
     await server.stop();

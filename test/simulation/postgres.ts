@@ -116,6 +116,8 @@ export class Postgres {
       findAnswer: (partition, { hash }) => find(() => tables.findAnswer(partition, hash)),
       isHeld: (partition, id) => find(() => tables.isHeld(partition, id)),
       readCommitSeq: (epoch) => read(() => tables.readCommitSeq(epoch)),
+      // What is left of an owner says nothing.
+      forgetOwner: async () => {},
       failureKind,
       failureText: String,
       close: () => connection.close(),
