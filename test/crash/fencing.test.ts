@@ -2,12 +2,13 @@
  * Invariant I4: two owners of the same partitions, made on purpose. Only the newer one can commit; the
  * older one ends with code 3 as soon as it tries, or within a second or so without work, and nothing that it decided was ever acknowledged.
  */
-import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
+import { afterEach, expect, test } from 'bun:test';
 import { partitionOf } from '../../src/routing/partition-map.ts';
-import { type BooksSql, decisionsOf, faultsOf, openBooks } from '../helpers/books.ts';
+import { type BooksSql, decisionsOf, faultsOf } from '../helpers/books.ts';
 import { Load } from '../helpers/load.ts';
-import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { Shop, skusOfWorker } from '../helpers/shop.ts';
+import { type TestServer, until } from '../helpers/server.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { type Shop, skusOfWorker } from '../helpers/shop.ts';
 import { deadline, holdOf, type Intruder, linkTo, startIntruder } from '../helpers/workers.ts';
 
 const SLOW_MS = 60_000;
@@ -19,23 +20,14 @@ let shop: Shop;
 let sql: BooksSql;
 let intruder: Intruder | undefined;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
-}, SLOW_MS);
+shareServer((shared) => {
+  ({ server, shop, sql } = shared);
+});
 
 afterEach(async () => {
   await intruder?.stop();
   intruder = undefined;
 });
-
-afterAll(async () => {
-  await sql.end();
-  expect(server.output()).not.toContain('invariant.broken');
-  expect(server.output()).not.toContain('books.unbalanced');
-  await server.stop();
-}, SLOW_MS);
 
 /** How often worker 0 was ended by its fence. */
 function fencedEnds(): number {
