@@ -192,9 +192,9 @@ const Readiness = Type.Object({
 const partition = {
   partition: Type.Integer(),
   worker: Type.Integer(),
-  state: oneOf(['loading', 'serving', 'leaving', 'unknown'], {
+  state: oneOf(['loading', 'failing', 'serving', 'leaving', 'unknown'], {
     description:
-      '`unknown`: the worker did not answer, or does not have it yet or any more; then nothing follows.',
+      '`failing`: loading it goes wrong, and is tried again. `unknown`: the worker did not answer, or does not have it yet or any more; then nothing follows.',
   }),
   epoch: Type.Optional(Type.Integer()),
   levels: Type.Optional(Type.Integer()),

@@ -354,7 +354,7 @@ export interface Sealed {
 
 export interface PartitionStatus {
   partition: number;
-  state: 'loading' | 'serving' | 'leaving';
+  state: 'loading' | 'failing' | 'serving' | 'leaving';
   epoch: number;
   levels: number;
   held: number;

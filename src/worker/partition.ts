@@ -80,7 +80,7 @@ export class Partition extends PartitionState {
   private decideOnce(turn: Turn, command: KeyedCommand, key: Key, answer: Answer): void {
     const known = this.keys.find(key.hash, key.fingerprint);
     if (known === 'other') return this.refuse(answer, 'idempotency-key-reused');
-    if (known === 'same') return replay(this, key.hash, answer);
+    if (known === 'same') return replay(this, key, answer);
     if (this.keys.count >= KEYS_PER_PARTITION_MAX) return this.refuse(answer, 'overloaded');
     const once = { ...key, remembered: false };
     this.dispatch({ ...turn, key: once }, command, (reply) => {
@@ -125,7 +125,7 @@ export class Partition extends PartitionState {
 
   /** Another request with the key may have come first; then its answer is the one that counts. */
   private rememberReply(turn: Turn, { key, reply, answer }: Extract<OwnCommand, { kind: 'remember' }>): void {
-    if (this.keys.find(key.hash, key.fingerprint) !== 'none') return replay(this, key.hash, answer);
+    if (this.keys.find(key.hash, key.fingerprint) !== 'none') return replay(this, key, answer);
     remember(this, { ...turn, key: { ...key, remembered: false } }, rememberedOf(reply));
     this.whenDurable(() => answer(reply));
   }

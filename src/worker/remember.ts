@@ -89,9 +89,9 @@ export function seal(state: PartitionState, turn: Turn, { summary }: SealRequest
 }
 
 /** Says what was answered to this key, if it was decided here. */
-export function recall(state: PartitionState, { hash, fingerprint }: Key, answer: Answer): void {
-  const known = state.keys.find(hash, fingerprint);
-  if (known === 'same') return replay(state, hash, answer);
+export function recall(state: PartitionState, key: Key, answer: Answer): void {
+  const known = state.keys.find(key.hash, key.fingerprint);
+  if (known === 'same') return replay(state, key, answer);
   answer(
     known === 'other'
       ? { kind: 'problem', code: 'idempotency-key-reused' }
@@ -100,16 +100,16 @@ export function recall(state: PartitionState, { hash, fingerprint }: Key, answer
 }
 
 /** Answers a request with this key as it was answered before. */
-export function replay(state: PartitionState, hash: string, answer: Answer): void {
+export function replay(state: PartitionState, key: Key, answer: Answer): void {
   keyReplays.value++;
   const failed = (): void => answer({ kind: 'problem', code: 'partition-unavailable' });
   state.whenDurable(() => {
     state.host
-      .findAnswer(state.partition, hash)
+      .findAnswer(state.partition, key)
       .then((bytes) => {
         if (bytes === undefined) {
           // It has run out in the database before it did here; sent again, the request is a new one.
-          state.keys.remove(hash);
+          state.keys.remove(key.hash);
           return failed();
         }
         const remembered = decode(bytes);

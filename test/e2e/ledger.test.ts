@@ -1,8 +1,9 @@
 /** The ledger of a SKU as a client reads it: what was done, in the order in which it was done, and nothing else. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { partitionOf } from '../../src/routing/partition-map.ts';
-import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { forEachAtOnce, type Problem, type Reservation, Shop, skusOfWorker } from '../helpers/shop.ts';
+import { type TestServer, until } from '../helpers/server.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { forEachAtOnce, type Problem, type Reservation, type Shop, skusOfWorker } from '../helpers/shop.ts';
 
 const PARTITIONS = 256;
 setDefaultTimeout(60_000);
@@ -10,12 +11,9 @@ setDefaultTimeout(60_000);
 let server: TestServer;
 let shop: Shop;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
+shareServer((shared) => {
+  ({ server, shop } = shared);
 });
-
-afterAll(() => server.stop());
 
 interface Entry {
   seq: number;
