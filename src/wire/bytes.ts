@@ -76,8 +76,7 @@ export class Writer {
       if (unit >= 0x80) break;
       bytes[start + copied++] = unit;
     }
-    const written =
-      copied === characters ? copied : encoder.encodeInto(value, bytes.subarray(start)).written;
+    const written = copied === characters ? copied : encoder.encodeInto(value, bytes.subarray(start)).written;
     if (written > 255) throw new RangeError(`a text of ${written} bytes does not fit a frame's text field`);
     bytes[start - 1] = written;
     this.length = start + written;
