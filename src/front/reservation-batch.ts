@@ -178,7 +178,9 @@ async function resultOf(
   const text = idempotencyKey ?? whole?.keyOf(index);
   const key = text === undefined ? undefined : keyOf(text, ALONE, body, context.backends.partitions);
   try {
-    const verdict = await decided(context, body, key);
+    const verdict = await (key === undefined
+      ? reserve(context, wishOf(body, undefined))
+      : decidedOnce(context, body, key));
     const mark = key?.replayed && !whole?.isReplay ? ',"replayed":true' : '';
     if (whole !== undefined && verdict.kind === 'problem' && isPassing(verdict.code)) whole.isOpen = true;
     return verdict.kind === 'held'
@@ -193,12 +195,7 @@ async function resultOf(
   }
 }
 
-async function decided(
-  context: CallContext,
-  body: schemas.Reserve,
-  key: KeyInUse | undefined,
-): Promise<Verdict> {
-  if (key === undefined) return reserve(context, wishOf(body, undefined));
+async function decidedOnce(context: CallContext, body: schemas.Reserve, key: KeyInUse): Promise<Verdict> {
   const run = (): Promise<Verdict> => reserve(context, wishOf(body, key));
   const used = (verdict: Verdict): boolean => verdict.kind !== 'problem' || mayHaveHadEffect(verdict.code);
   const outcome = await whileClaimed(context, key, run, used);

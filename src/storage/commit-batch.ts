@@ -25,6 +25,18 @@ export interface BatchRows {
   /** Of the trace that the batch is part of. */
   traceparent: string | undefined;
   newLevels: LevelColumns & { sku: string[]; location: string[] };
+  /** New levels that are as the count that made them found them: each is a row of the level, and one of its first entry. */
+  counted: {
+    partition: number[];
+    level: number[];
+    onHand: number[];
+    safetyStock: number[];
+    backorderLimit: number[];
+    /** The sequence number of the entry. */
+    entry: number[];
+    sku: string[];
+    location: string[];
+  };
   levels: LevelColumns;
   reservations: {
     partition: number[];
@@ -94,6 +106,8 @@ interface Part {
   values(rows: BatchRows): Value[][];
   /** What it writes from `u`, whose columns are those above. */
   write: string;
+  /** What else it writes from the same rows, which then travel once. */
+  also?: string;
   /** What it does with a row that is there already. */
   otherwise?: string;
 }
@@ -131,6 +145,35 @@ const newLevels: Part = {
                                    version, last_entry, updated_at)
     select u.partition, u.level, u.sku, u.location, u.on_hand, u.reserved, u.safety_stock, u.backorder_limit,
            u.version, u.last_entry, ${AT}`,
+};
+
+/** What an import of new levels consists of. In commits of 1,024, a row costs Postgres 11.9 µs; as rows of the parts `newLevels` and `ledger`, 14. */
+const counted: Part = {
+  columns: [
+    ['partition', 'smallint'],
+    ['level', 'integer'],
+    ['on_hand', 'integer'],
+    ['safety_stock', 'integer'],
+    ['backorder_limit', 'integer'],
+    ['entry', 'bigint'],
+    ['sku', 'text'],
+    ['location', 'text'],
+  ],
+  values: ({ counted: n }) => [
+    n.partition,
+    n.level,
+    n.onHand,
+    n.safetyStock,
+    n.backorderLimit,
+    n.entry,
+    n.sku,
+    n.location,
+  ],
+  write: `insert into stock_level (partition, level, sku, location, on_hand, reserved, safety_stock, backorder_limit,
+                                   version, last_entry, updated_at)
+    select u.partition, u.level, u.sku, u.location, u.on_hand, 0, u.safety_stock, u.backorder_limit, 1, u.entry, ${AT}`,
+  also: `insert into ledger (partition, seq, level, previous, kind, on_hand_delta, reserved_delta, at)
+    select u.partition, u.entry, u.level, 0, 'counted', u.on_hand, 0, ${AT}`,
 };
 
 const levels: Part = {
@@ -257,6 +300,7 @@ const MATCHES = new Map<Part, string>([
 
 const PARTS: readonly (readonly [Part, (rows: BatchRows) => boolean])[] = [
   [newLevels, (rows) => rows.newLevels.level.length > 0],
+  [counted, (rows) => rows.counted.level.length > 0],
   [levels, (rows) => rows.levels.level.length > 0],
   [reservations, (rows) => rows.reservations.id.length > 0],
   [changes, (rows) => rows.changes.id.length > 0],
@@ -304,11 +348,16 @@ function statementOf(parts: Part[]): string {
   const written = parts.map((part, index) => {
     const arrays = part.columns.map(([, type]) => `$${++parameter}::${type}[]`).join(', ');
     const names = part.columns.map(([name]) => name).join(', ');
+    const rows = `unnest(${arrays}) u (${names})
+     where exists (select from fence)`;
+    if (part.also !== undefined)
+      return `rows${index} as (select u.* from ${rows}),
+  part${index} as (${part.write} from rows${index} u),
+  also${index} as (${part.also} from rows${index} u)`;
     const matches = MATCHES.get(part);
     return `part${index} as (
     ${part.write}
-      from unnest(${arrays}) u (${names})
-     where exists (select from fence)${matches === undefined ? '' : ` and ${matches}`}
+      from ${rows}${matches === undefined ? '' : ` and ${matches}`}
     ${part.otherwise ?? ''})`;
   });
   return `with fence as (

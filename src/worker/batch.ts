@@ -66,7 +66,8 @@ function levelColumns(): LevelColumns {
 interface Touched {
   author: Author;
   level: number;
-  created: boolean;
+  /** Of a level that the batch makes: its first entry in the ledger. */
+  first?: { seq: number; onHand: number };
   safetyStock: number;
   backorderLimit: number;
   version: number;
@@ -101,21 +102,19 @@ export class Batch {
   }
 
   get rowCount(): number {
-    const { reservations, changes, ledger, keys } = this.rows;
-    return (
-      this.touched.length + reservations.id.length + changes.id.length + ledger.seq.length + keys.key.length
-    );
+    const { counted, reservations, changes, ledger, keys } = this.rows;
+    const entries = ledger.seq.length + counted.entry.length;
+    return this.touched.length + entries + reservations.id.length + changes.id.length + keys.key.length;
   }
 
   /** Must be called before the level has another version. */
-  touch(author: Author, level: number, created = false): void {
+  touch(author: Author, level: number): void {
     const { snapshot } = author;
     if (snapshot.touchedBy[level] === this.number) return;
     snapshot.touchedBy[level] = this.number;
     this.touched.push({
       author,
       level,
-      created,
       safetyStock: snapshot.safetyStock[level],
       backorderLimit: snapshot.backorderLimit[level],
       version: snapshot.version[level],
@@ -123,11 +122,21 @@ export class Batch {
     });
   }
 
+  /** A count has made a level. */
+  create(author: Author, level: number, onHand: number): void {
+    const { snapshot } = author;
+    const seq = ++author.ledgerSeq;
+    const first = { seq, onHand };
+    snapshot.touchedBy[level] = this.number;
+    snapshot.lastEntry[level] = seq;
+    this.touched.push({ author, level, first, safetyStock: 0, backorderLimit: 0, version: 0, updatedAt: 0 });
+  }
+
   /** @param after a level as it is after this batch @returns as it was before; undefined where the batch has made it */
   before(author: Author, level: number, after: StockLevel): StockLevel | undefined {
     const touched = this.touched.find((one) => one.level === level && one.author === author);
     if (touched === undefined) return after;
-    if (touched.created) return undefined;
+    if (touched.first !== undefined) return undefined;
     const { safetyStock, backorderLimit, version, updatedAt } = touched;
     const before = { ...after, safetyStock, backorderLimit, version, updatedAt };
     const { ledger } = this.rows;
@@ -148,20 +157,44 @@ export class Batch {
     reservation: string | null,
     note?: Note,
   ): void {
-    const { ledger } = this.rows;
     const { lastEntry } = author.snapshot;
     const seq = ++author.ledgerSeq;
-    ledger.partition.push(author.partition);
+    this.entry(
+      author.partition,
+      seq,
+      level,
+      lastEntry[level],
+      kind,
+      onHandDelta,
+      reservedDelta,
+      reservation,
+      note,
+    );
+    lastEntry[level] = seq;
+  }
+
+  private entry(
+    partition: number,
+    seq: number,
+    level: number,
+    previous: number,
+    kind: LedgerKind,
+    onHandDelta: number,
+    reservedDelta: number,
+    reservation: string | null,
+    note?: Note,
+  ): void {
+    const { ledger } = this.rows;
+    ledger.partition.push(partition);
     ledger.seq.push(seq);
     ledger.level.push(level);
-    ledger.previous.push(lastEntry[level]);
+    ledger.previous.push(previous);
     ledger.kind.push(kind);
     ledger.onHandDelta.push(onHandDelta);
     ledger.reservedDelta.push(reservedDelta);
     ledger.reservation.push(reservation);
     ledger.reason.push(note?.reason ?? null);
     ledger.reference.push(note?.reference ?? null);
-    lastEntry[level] = seq;
   }
 
   /** @returns where the row stands, for `amend` */
@@ -225,25 +258,48 @@ export class Batch {
 
   /** Fills in what is known only when nothing more will be decided in this batch. */
   seal(epoch: number, commitSeq: number): void {
-    const { owner, levels, newLevels } = this.rows;
+    const { owner } = this.rows;
     owner.epoch = epoch;
     owner.commitSeq = commitSeq;
-    this.rows.traceparent = this.traces?.sent(this.rowCount, commitSeq);
-    for (const { author, level, created } of this.touched) {
-      const { snapshot } = author;
-      const columns = created ? newLevels : levels;
-      columns.partition.push(author.partition);
-      columns.level.push(level);
-      columns.onHand.push(snapshot.onHand[level]);
-      columns.reserved.push(snapshot.reserved[level]);
-      columns.safetyStock.push(snapshot.safetyStock[level]);
-      columns.backorderLimit.push(snapshot.backorderLimit[level]);
-      columns.version.push(snapshot.version[level]);
-      columns.lastEntry.push(snapshot.lastEntry[level]);
-      if (!created) continue;
-      newLevels.sku.push(snapshot.skuOf(level));
-      newLevels.location.push(snapshot.locationOf(level));
+    for (const { author, level, first } of this.touched) {
+      const { snapshot, partition } = author;
+      if (first !== undefined && snapshot.version[level] === 1) {
+        this.count(author, level);
+        continue;
+      }
+      if (first !== undefined) this.entry(partition, first.seq, level, 0, 'counted', first.onHand, 0, null);
+      this.level(author, level, first !== undefined);
     }
+    this.rows.traceparent = this.traces?.sent(this.rowCount, commitSeq);
+  }
+
+  /** Nothing but the count that made it has changed the level. */
+  private count({ snapshot, partition }: Author, level: number): void {
+    const { counted } = this.rows;
+    counted.partition.push(partition);
+    counted.level.push(level);
+    counted.onHand.push(snapshot.onHand[level]);
+    counted.safetyStock.push(snapshot.safetyStock[level]);
+    counted.backorderLimit.push(snapshot.backorderLimit[level]);
+    counted.entry.push(snapshot.lastEntry[level]);
+    counted.sku.push(snapshot.skuOf(level));
+    counted.location.push(snapshot.locationOf(level));
+  }
+
+  private level({ snapshot, partition }: Author, level: number, created: boolean): void {
+    const { levels, newLevels } = this.rows;
+    const columns = created ? newLevels : levels;
+    columns.partition.push(partition);
+    columns.level.push(level);
+    columns.onHand.push(snapshot.onHand[level]);
+    columns.reserved.push(snapshot.reserved[level]);
+    columns.safetyStock.push(snapshot.safetyStock[level]);
+    columns.backorderLimit.push(snapshot.backorderLimit[level]);
+    columns.version.push(snapshot.version[level]);
+    columns.lastEntry.push(snapshot.lastEntry[level]);
+    if (!created) return;
+    newLevels.sku.push(snapshot.skuOf(level));
+    newLevels.location.push(snapshot.locationOf(level));
   }
 
   whenDurable(run: () => void): void {
@@ -266,6 +322,16 @@ function emptyRows(at: number): BatchRows {
     at,
     traceparent: undefined,
     newLevels: { ...levelColumns(), sku: [], location: [] },
+    counted: {
+      partition: [],
+      level: [],
+      onHand: [],
+      safetyStock: [],
+      backorderLimit: [],
+      entry: [],
+      sku: [],
+      location: [],
+    },
     levels: levelColumns(),
     reservations: {
       partition: [],

@@ -5,7 +5,8 @@
  * growing once it has held its peak. `appendKey` packs texts that are never freed without rounding.
  */
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** A byte order mark at the beginning is a character of the text, like any other. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const CLASS_BYTES = 16;
 const NONE = -1;
 

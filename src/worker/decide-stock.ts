@@ -27,7 +27,8 @@ function apply(state: PartitionState, turn: Turn, counted: Counted): void {
   const { level, created, delta, safetyStock, backorderLimit } = counted;
   const { snapshot } = state;
   state.change(turn);
-  state.record(turn, level, 'counted', delta, 0, null, created);
+  if (created) state.create(turn, level, delta);
+  else state.record(turn, level, 'counted', delta, 0, null);
   snapshot.onHand[level] += delta;
   snapshot.safetyStock[level] = safetyStock;
   snapshot.backorderLimit[level] = backorderLimit;
@@ -46,7 +47,7 @@ export function adjust(state: PartitionState, turn: Turn, request: AdjustRequest
   if (onHand > QUANTITY_MAX) return state.refuse(answer, 'stock-above-maximum');
   state.change(turn);
   snapshot.onHand[level] = onHand;
-  state.record(turn, level, 'adjusted', delta, 0, null, false, { reason, reference });
+  state.record(turn, level, 'adjusted', delta, 0, null, { reason, reference });
   const reply = { kind: 'level', created: false, level: snapshot.read(level) } as const;
   remember(state, turn, reply);
   state.whenDurable(() => answer(reply));

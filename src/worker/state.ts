@@ -101,13 +101,19 @@ export class PartitionState implements Author {
     onHandDelta: number,
     reservedDelta: number,
     reservation: string | null,
-    created = false,
     note?: Note,
   ): void {
-    batch.touch(this, level, created);
+    batch.touch(this, level);
     this.snapshot.version[level]++;
     this.snapshot.updatedAt[level] = now;
     batch.ledger(this, level, kind, onHandDelta, reservedDelta, reservation, note);
+  }
+
+  /** A count has made a level, and found so much there. */
+  create(turn: Turn, level: number, onHand: number): void {
+    turn.batch.create(this, level, onHand);
+    this.snapshot.version[level] = 1;
+    this.snapshot.updatedAt[level] = turn.now;
   }
 
   /** Writes down a new open reservation. */

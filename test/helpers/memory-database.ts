@@ -11,6 +11,7 @@ import type { FailureKind } from '../../src/storage/database.ts';
 import type { Found, FoundReservation } from '../../src/storage/find-reservation.ts';
 import type { KeyRow } from '../../src/storage/load-keys.ts';
 import type { LevelRow, OpenRow, UnsettledRow } from '../../src/storage/load-partitions.ts';
+import { spelledOut } from './spelled-out.ts';
 
 export class StoreFailure extends Error {
   constructor(
@@ -77,7 +78,8 @@ export class MemoryDatabase {
   private lastEpoch = 0;
 
   /** @throws StoreFailure `fenced`, having written nothing; Error for rows that contradict those that are there */
-  commit(rows: BatchRows): void {
+  commit(batch: BatchRows): void {
+    const rows = spelledOut(batch);
     const { epoch, commitSeq } = rows.owner;
     if (!this.fence(epoch, commitSeq)) throw new StoreFailure('fenced');
     this.owners.set(epoch, commitSeq);

@@ -4,6 +4,7 @@
  */
 import type { BatchRows } from '../../src/storage/commit-batch.ts';
 import { type StoredStatus, triples } from '../helpers/memory-database.ts';
+import { spelledOut } from '../helpers/spelled-out.ts';
 import {
   isOpen,
   LevelHistory,
@@ -128,7 +129,8 @@ export class Books implements Auditor {
     return owner?.supersededAt;
   }
 
-  committed(rows: BatchRows): void {
+  committed(batch: BatchRows): void {
+    const rows = spelledOut(batch);
     this.checkOwner(rows);
     const settings = this.addLevels(rows);
     this.addEntries(rows, settings);

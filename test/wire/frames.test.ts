@@ -91,3 +91,12 @@ test('a length that cannot be is refused at once, not waited for', () => {
     expect(() => decodeAll([bytes.slice(0, 3), bytes.slice(3)])).toThrow(MalformedFrame);
   }
 });
+
+test('a text arrives as it was sent, also one that begins with a byte order mark', () => {
+  const texts = ['', 'SKU-1', '\uFEFFSKU-1', 'größer', '茶', 'x'.repeat(255), 'tea 🍵'];
+  const writer = new Writer(16);
+  for (const text of texts) writer.text(text);
+  const reader = new Reader().open(writer.bytes, 0, writer.length);
+  expect(texts.map(() => reader.text())).toEqual(texts);
+  reader.close();
+});

@@ -24,6 +24,7 @@ test('a byte heap keeps every text apart, and uses freed room again', () => {
   const first = heap.put('some reference');
   heap.release(first);
   expect(heap.put('another one')).toBe(first);
+  expect(heap.text(heap.put('\uFEFFTEA'))).toBe('\uFEFFTEA');
 });
 
 test('a snapshot finds every level it was given, and no other', () => {
