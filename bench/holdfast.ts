@@ -113,6 +113,8 @@ export class Holdfast implements AsyncDisposable, Keeper {
 
   /** To its database, over one connection. */
   connect(): postgres.Sql {
+    const { DATABASE_URL: url } = this.settings;
+    if (url !== undefined) return postgres(url, { max: 1, onnotice: () => {} });
     const { socketFolder: host, user } = this.database();
     return postgres({ host, user, database: 'postgres', max: 1, onnotice: () => {} });
   }

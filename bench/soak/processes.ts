@@ -39,7 +39,7 @@ export function processStates(
 }
 
 /** proc_pid_status(5); nothing of a process that has just ended. */
-function stateOf(pid: number, field: 'VmRSS' | 'RssAnon'): ProcessState {
+export function stateOf(pid: number, field: 'VmRSS' | 'RssAnon'): ProcessState {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
     const kibibytes = Number(new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0);
