@@ -76,6 +76,8 @@ export const STANDING_MS = 250;
 export const ADMITTED_MIN = 512;
 /** The same for what ends a reservation: its units are held until it does. */
 export const ADMITTED_CLOSING_WAIT_MS = 2 * ADMITTED_WAIT_MS;
+/** And for rows of an import, which asks again and leaves room for others. */
+export const ADMITTED_IMPORT_WAIT_MS = STANDING_MS;
 /** How long the rate is measured for at least. */
 export const RATE_WINDOW_MS = 500;
 /** Commands that one commit may carry. */
@@ -148,7 +150,7 @@ export const CONTROL_LINE_BYTES_MAX = 1024;
 export const GUARD_WAIT_MS = 3000;
 export const GUARD_EVERY_MS = 1000;
 export const GUARD_ANSWER_MS = 5000;
-/** How long a front asks again where a partition is moving or its worker starting, before it says so. */
+/** How long a front asks again where a partition is moving, its worker starting, or has no room for a part of a batch, before it says so. */
 export const UNAVAILABLE_WAIT_MS = 5000;
 /** Requests of a front that wait to be asked again; beyond it, they are answered at once. */
 export const REQUESTS_AGAIN_MAX = 4096;

@@ -33,6 +33,7 @@ const DATABASE = 'overload';
 
 export const PEAK = 'peak';
 export const REFUSED = 'refused at 5 ×';
+export const SPINNING = `${CONNECTIONS} clients that come back at once`;
 export const UNADVISED = 'refused without Retry-After';
 export const OTHERWISE = 'answered otherwise, or not at all';
 export const GROWTH = 'memory, growth';
@@ -43,7 +44,7 @@ export const overload: Workload = {
   seconds: ({ seconds }) =>
     2 * START_SECONDS +
     2 * PEAK_CONNECTIONS.length * (seconds + AROUND_A_RUN_SECONDS) +
-    TIMES.length * (STEP_OF_A_RUN * seconds + AROUND_A_RUN_SECONDS),
+    (TIMES.length + 1) * (STEP_OF_A_RUN * seconds + AROUND_A_RUN_SECONDS),
   async measure(session, workload) {
     const beside = await session.another('a database', []);
     const proxy = await session.once('a proxy', () => proxyBefore(beside));
@@ -70,11 +71,16 @@ export const overload: Workload = {
       account.add(LOAD, shot.effects);
       steps.push(shot);
     }
+    const spinning = await session.run(server, LOAD, CONNECTIONS, `${workload}: ${SPINNING}`, {
+      seconds: STEP_OF_A_RUN * session.options.seconds,
+    });
+    account.add(LOAD, spinning.effects);
     const last = steps.at(-1)!;
     const figures = [
       { ...figureOf('holdfast', PEAK, LOAD.unit, peaks.slice(-1)), value: readable(rate) },
       ...TIMES.map((times, index) => accepted(timesPeak(times), steps[index])),
       refused(last),
+      figureOf('holdfast', SPINNING, LOAD.unit, [spinning]),
       measured('holdfast', UNADVISED, 'of all steps', [sum(steps.map(({ unadvised = 0 }) => unadvised))], 0),
       measured('holdfast', OTHERWISE, 'of all steps', [sum(steps.map(otherwise))], 0),
       measured('holdfast', GROWTH, 'MiB, front and worker', [(bytes() - before) / MIB], 0),

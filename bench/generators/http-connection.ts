@@ -12,6 +12,8 @@ export interface HttpConnection {
   /** Nothing else may be on its way. */
   send(request: Uint8Array, answered: Answered): void;
   close(): void;
+  /** False when the server has closed it, as it may one that is not used. */
+  readonly isOpen: boolean;
 }
 
 const HEADERS_END = Buffer.from('\r\n\r\n');
@@ -23,6 +25,7 @@ export async function connect(url: string): Promise<HttpConnection> {
   let received: Buffer = Buffer.alloc(0);
   let answered: Answered = () => {};
   let unsent: Uint8Array | undefined;
+  let isOpen = true;
 
   const settle: Answered = (answer, head) => {
     const tell = answered;
@@ -43,7 +46,10 @@ export async function connect(url: string): Promise<HttpConnection> {
       drain(socket) {
         if (unsent !== undefined) write(socket, unsent);
       },
-      close: () => settle('broken', ''),
+      close() {
+        isOpen = false;
+        settle('broken', '');
+      },
       error: () => settle('broken', ''),
     },
   });
@@ -57,6 +63,9 @@ export async function connect(url: string): Promise<HttpConnection> {
       write(socket, request);
     },
     close: () => void socket.end(),
+    get isOpen() {
+      return isOpen;
+    },
   };
 }
 

@@ -56,7 +56,11 @@ export async function openLoop(job: Job & { rate: number }, watch: Watch): Promi
   const ended = Promise.withResolvers<void>();
 
   function sendWhatIsDue(): void {
-    while (sent < due && idle.length > 0) void send(idle.pop()!, sent++);
+    while (sent < due && idle.length > 0) {
+      // In turn, so that none is unused for so long that the server closes it.
+      const connection = idle.shift()!;
+      if (connection.isOpen) void send(connection, sent++);
+    }
   }
 
   async function send(connection: HttpConnection, index: number): Promise<void> {

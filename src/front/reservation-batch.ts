@@ -9,7 +9,12 @@
  * Idempotency-Key is its reservations with keys made from it, so that what had been decided of it before a crash stays
  * decided; which of them are replayed their results say.
  */
-import { BATCH_BODY_BYTES_MAX, BATCH_LINES_IN_FLIGHT_MAX, BATCH_RESERVATIONS_MAX } from '../limits.ts';
+import {
+  BATCH_BODY_BYTES_MAX,
+  BATCH_LINES_IN_FLIGHT_MAX,
+  BATCH_RESERVATIONS_MAX,
+  UNAVAILABLE_WAIT_MS,
+} from '../limits.ts';
 import { log } from '../observability/log.ts';
 import { type ProblemCode, problemOf } from '../reservations/outcomes.ts';
 import { problemFrom } from './answers.ts';
@@ -42,6 +47,9 @@ const TOGETHER = 'POST /v1/reservations/batch';
 const PIECE_CHARACTERS = 65_536;
 /** Reservations that are started in one turn of the event loop, so that they get on their way and others are heard. */
 const STARTED_TOGETHER = 256;
+
+/** Before one that was refused for want of room is asked for again; doubling. */
+const AGAIN_MS_MIN = 100;
 
 const batchReservation = validator(schemas.BatchReservation, sourcingFaults);
 
@@ -141,7 +149,7 @@ async function resultOf(
   const text = idempotencyKey ?? ofBatch;
   const key = text === undefined ? undefined : keyOf(text, ALONE, body, context.backends.partitions);
   try {
-    const verdict = await decided(context, body, key);
+    const verdict = await patiently(context, () => decided(context, body, key));
     const mark = key?.replayed ? ',"replayed":true' : '';
     return verdict.kind === 'held'
       ? `{"status":201${mark},"reservation":${renderReservation(verdict.reservation, shortOf(body, verdict))}}`
@@ -151,6 +159,17 @@ async function resultOf(
     return failed('internal-error', {});
   } finally {
     context.batchLines.leave(body.lines.length);
+  }
+}
+
+/** Asks again where there was no room: a batch alone has more on its way than a slow database is done with in a second. */
+async function patiently({ clock }: CallContext, decide: () => Promise<Verdict>): Promise<Verdict> {
+  const until = clock.now() + UNAVAILABLE_WAIT_MS;
+  for (let waitMs = AGAIN_MS_MIN; ; waitMs *= 2) {
+    const verdict = await decide();
+    const isRefused = verdict.kind === 'problem' && verdict.code === 'overloaded';
+    if (!isRefused || clock.now() + waitMs >= until) return verdict;
+    await new Promise<void>((resolve) => clock.after(waitMs, resolve));
   }
 }
 

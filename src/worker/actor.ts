@@ -9,7 +9,7 @@
  * and whoever waits for it asks again, the next owner.
  */
 import { elapsedMs } from '../clock.ts';
-import { ADMITTED_CLOSING_WAIT_MS, MAILBOX_COMMANDS_MAX } from '../limits.ts';
+import { ADMITTED_CLOSING_WAIT_MS, ADMITTED_IMPORT_WAIT_MS, MAILBOX_COMMANDS_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Reply } from '../wire/messages.ts';
 import type { Admission } from './admission.ts';
@@ -111,9 +111,11 @@ export class Actor {
         return false;
       case 'confirm':
       case 'cancel':
-        return admission.isFull(ADMITTED_CLOSING_WAIT_MS);
+        return admission.refuses(ADMITTED_CLOSING_WAIT_MS);
+      case 'import-levels':
+        return admission.refuses(ADMITTED_IMPORT_WAIT_MS);
       default:
-        return admission.isFull();
+        return admission.refuses();
     }
   }
 

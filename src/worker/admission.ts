@@ -6,7 +6,8 @@
  * are inside take at the rate at which they leave, and that rate is measured.
  *
  * It holds only from when commands have waited for a batch for longer than STANDING_MS until what is inside is less than
- * the work of that time: a burst that the next batch takes whole is not refused, whatever the rate was before. Below ADMITTED_MIN nothing is refused, or a database that is slow
+ * the work of that time and nobody has been refused for a while: a burst that the next batch takes whole is not
+ * refused, whatever the rate was before. Below ADMITTED_MIN nothing is refused, or a database that is slow
  * to answer, and not slow to work, would be given less and less. Both ideas are those of CoDel (RFC 8289): a queue
  * that drains is good, one that stands is not.
  */
@@ -19,6 +20,7 @@ export class Admission {
   /** Since when some have always been waiting for a batch. */
   private waitingSince: number | undefined;
   private isStanding = false;
+  private refusedAt = 0;
   private isAway = false;
   /** Commands a millisecond that became durable, when that was last measured. */
   private rate = 0;
@@ -28,11 +30,13 @@ export class Admission {
 
   constructor(private readonly clock: Clock) {}
 
-  /** @param wait how long it may take at most, in milliseconds */
-  isFull(wait = ADMITTED_WAIT_MS): boolean {
+  /** Asked once for each command that comes. @param wait how long it may take at most, in milliseconds */
+  refuses(wait = ADMITTED_WAIT_MS): boolean {
     if (this.inside < Math.max(ADMITTED_MIN, this.rate * wait)) return false;
     this.watchStanding();
-    return this.isStanding && !this.isAway;
+    if (!this.isStanding || this.isAway) return false;
+    this.refusedAt = this.clock.now();
+    return true;
   }
 
   entered(commands: number): void {
@@ -63,7 +67,8 @@ export class Admission {
     const now = this.clock.now();
     const elapsed = now - (this.measuredSince ?? now);
     if (elapsed >= RATE_WINDOW_MS) this.rate = this.landedSince / elapsed;
-    if (this.inside <= this.rate * STANDING_MS) this.isStanding = false;
+    const isDrained = this.inside <= this.rate * STANDING_MS && now - this.refusedAt >= ADMITTED_WAIT_MS;
+    if (isDrained) this.isStanding = false;
     if (elapsed < RATE_WINDOW_MS && !isLast) return;
     this.landedSince = 0;
     this.measuredSince = isLast ? undefined : now;
