@@ -71,6 +71,7 @@ export const overload: Workload = {
       account.add(LOAD, shot.effects);
       steps.push(shot);
     }
+    const growth = (bytes() - before) / MIB;
     const spinning = await session.run(server, LOAD, CONNECTIONS, `${workload}: ${SPINNING}`, {
       seconds: STEP_OF_A_RUN * session.options.seconds,
     });
@@ -83,7 +84,7 @@ export const overload: Workload = {
       figureOf('holdfast', SPINNING, LOAD.unit, [spinning]),
       measured('holdfast', UNADVISED, 'of all steps', [sum(steps.map(({ unadvised = 0 }) => unadvised))], 0),
       measured('holdfast', OTHERWISE, 'of all steps', [sum(steps.map(otherwise))], 0),
-      measured('holdfast', GROWTH, 'MiB, front and worker', [(bytes() - before) / MIB], 0),
+      measured('holdfast', GROWTH, 'MiB, front and worker', [growth], 0),
     ];
     proxy.heal();
     return {
