@@ -23,7 +23,7 @@ export const PLENTY = 2_000_000_000;
 /** In a log line of a worker that has found a contradiction. */
 const CONTRADICTION = 'books do not balance';
 
-interface Pids {
+export interface Pids {
   supervisor: number;
   postgres: number;
   workers: number[];
@@ -42,15 +42,17 @@ export class Holdfast implements AsyncDisposable, Keeper {
     private readonly temporary: string,
     /** Whose levels are compared over HTTP with what the database has. */
     private readonly skus: string[],
+    /** Variables of its environment beside those that it always has. */
+    private readonly settings: Record<string, string>,
   ) {
     this.dataFolder = join(temporary, 'data');
   }
 
-  static async start(name: string, skus: string[]): Promise<Holdfast> {
+  static async start(name: string, skus: string[], settings: Record<string, string> = {}): Promise<Holdfast> {
     // As root, Postgres runs as another user, who must be able to pass through.
     const temporary = realpathSync(mkdtempSync(join(tmpdir(), 'holdfast-bench-')));
     chmodSync(temporary, 0o755);
-    const holdfast = new Holdfast(name, await freePort(), temporary, skus);
+    const holdfast = new Holdfast(name, await freePort(), temporary, skus, settings);
     try {
       await holdfast.launch();
     } catch (error) {
@@ -88,6 +90,7 @@ export class Holdfast implements AsyncDisposable, Keeper {
         HOLDFAST_FRONTS: '1',
         HOLDFAST_WORKERS: '1',
         HOLDFAST_PARTITIONS: '',
+        ...this.settings,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -110,6 +113,8 @@ export class Holdfast implements AsyncDisposable, Keeper {
 
   /** To its database, over one connection. */
   connect(): postgres.Sql {
+    const { DATABASE_URL: url } = this.settings;
+    if (url !== undefined) return postgres(url, { max: 1, onnotice: () => {} });
     const { socketFolder: host, user } = this.database();
     return postgres({ host, user, database: 'postgres', max: 1, onnotice: () => {} });
   }
@@ -121,7 +126,7 @@ export class Holdfast implements AsyncDisposable, Keeper {
     return { socketFolder: printed[1], user: printed[2] };
   }
 
-  private pids(): Pids {
+  pids(): Pids {
     return JSON.parse(readFileSync(join(this.dataFolder, 'processes.json'), 'utf8'));
   }
 

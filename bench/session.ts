@@ -57,10 +57,10 @@ export class Session implements AsyncDisposable {
   }
 
   /** Another Holdfast, with nothing in it. */
-  another(name: string, skus: string[]): Promise<Holdfast> {
+  another(name: string, skus: string[], settings: Record<string, string> = {}): Promise<Holdfast> {
     return this.once(name, () => {
       this.step(`starting a Holdfast for ${name}`, START_SECONDS);
-      return Holdfast.start(`Holdfast for ${name}`, skus);
+      return Holdfast.start(`Holdfast for ${name}`, skus, settings);
     });
   }
 
@@ -140,7 +140,8 @@ export class Session implements AsyncDisposable {
     return this.things.has('holdfast');
   }
 
-  private once<T extends object>(what: string, start: () => Promise<T>): Promise<T> {
+  /** Starts something when it is first asked for; it is ended with the session, in the reverse order. */
+  once<T extends object>(what: string, start: () => Promise<T>): Promise<T> {
     let thing = this.things.get(what) as Promise<T> | undefined;
     if (thing === undefined) {
       thing = start();

@@ -15,6 +15,12 @@ export interface Shot {
   effects: Effects;
   /** Open loop: by how much sends were late, for want of a generator that could keep up. */
   lateMs?: number;
+  /** Open loop: the latencies once more, by status; as `Latencies` counts them. */
+  byStatus?: Record<string, number[]>;
+  /** Open loop: what was held before the sending ended. */
+  heldInTime?: number;
+  /** Open loop: answers with 503 that did not say when to come again. */
+  unadvised?: number;
 }
 
 export interface Effects {
@@ -27,6 +33,19 @@ export interface Effects {
 
 export const NO_EFFECTS: Effects = { held: 0, closed: 0, lost: 0 };
 
+/** What was left out by all is left out. */
+function perhaps(values: (number | undefined)[], join: (values: number[]) => number): number | undefined {
+  const there = values.filter((value) => value !== undefined);
+  return there.length === 0 ? undefined : join(there);
+}
+
+function byStatusOf(shots: Shot[]): Record<string, number[]> {
+  const statuses = new Set(shots.flatMap(({ byStatus = {} }) => Object.keys(byStatus)));
+  const sumOf = (status: string) =>
+    Latencies.sum(shots.map(({ byStatus = {} }) => new Latencies(byStatus[status]))).counts;
+  return Object.fromEntries([...statuses].map((status) => [status, sumOf(status)]));
+}
+
 export function together(shots: Shot[]): Shot {
   return {
     seconds: median(shots.map(({ seconds }) => seconds)),
@@ -38,8 +57,18 @@ export function together(shots: Shot[]): Shot {
       closed: sum(shots.map(({ effects }) => effects.closed)),
       lost: sum(shots.map(({ effects }) => effects.lost)),
     },
-    lateMs: shots.some(({ lateMs }) => lateMs !== undefined)
-      ? Math.max(...shots.map(({ lateMs = 0 }) => lateMs))
-      : undefined,
+    lateMs: perhaps(
+      shots.map(({ lateMs }) => lateMs),
+      (values) => Math.max(...values),
+    ),
+    byStatus: byStatusOf(shots),
+    heldInTime: perhaps(
+      shots.map(({ heldInTime }) => heldInTime),
+      sum,
+    ),
+    unadvised: perhaps(
+      shots.map(({ unadvised }) => unadvised),
+      sum,
+    ),
   };
 }

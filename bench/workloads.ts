@@ -6,6 +6,7 @@ import { growth } from './experiments/growth.ts';
 import { importing } from './experiments/import.ts';
 import { latency } from './experiments/latency.ts';
 import { memory } from './experiments/memory.ts';
+import { overload } from './experiments/overload.ts';
 import { recovery } from './experiments/recovery.ts';
 import { LOADS, type Load } from './load.ts';
 import type { Options } from './options.ts';
@@ -69,6 +70,7 @@ export const WORKLOADS: Record<string, Workload> = {
   }),
   batch,
   latency,
+  overload,
   expiry,
   import: importing,
   recovery,

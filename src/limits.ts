@@ -67,6 +67,19 @@ export const LINK_REQUESTS_MAX = 16_384;
 
 /** Commands one partition may hold that are not yet durable. */
 export const MAILBOX_COMMANDS_MAX = 8192;
+/**
+ * How long a command may take from its coming to its being durable, by the rate at which others do, while commands have been
+ * waiting for a batch for some time; beyond it, new ones are refused. So many are always taken in.
+ */
+export const ADMITTED_WAIT_MS = 1000;
+export const STANDING_MS = 250;
+export const ADMITTED_MIN = 512;
+/** The same for what ends a reservation: its units are held until it does. */
+export const ADMITTED_CLOSING_WAIT_MS = 2 * ADMITTED_WAIT_MS;
+/** And for rows of an import, which asks again and leaves room for others. */
+export const ADMITTED_IMPORT_WAIT_MS = STANDING_MS;
+/** How long the rate is measured for at least. */
+export const RATE_WINDOW_MS = 500;
 /** Commands that one commit may carry. */
 export const BATCH_COMMANDS_MAX = 1024;
 /** Of what has come due, so that a burst of it keeps no command waiting for long: it takes Postgres some 10 ms of a core. */
@@ -141,7 +154,7 @@ export const CONTROL_LINE_BYTES_MAX = 1024;
 export const GUARD_WAIT_MS = 3000;
 export const GUARD_EVERY_MS = 1000;
 export const GUARD_ANSWER_MS = 5000;
-/** How long a front asks again where a partition is moving or its worker starting, before it says so. */
+/** How long a front asks again where a partition is moving, its worker starting, or has no room for a part of a batch, before it says so. */
 export const UNAVAILABLE_WAIT_MS = 5000;
 /** Requests of a front to one worker that wait to be asked again; beyond it, they are answered at once. */
 export const REQUESTS_AGAIN_MAX = 4096;
@@ -249,6 +262,14 @@ relate(
     LEVELS_PER_SKU_MAX * 8 <
     FRAME_BYTES_MAX,
   'a page of a ledger fits a frame',
+);
+relate(
+  STANDING_MS * (COMMITS_IN_FLIGHT_MAX + 1) < ADMITTED_WAIT_MS,
+  'a lane that takes in as much as it may still shows that it does not keep up',
+);
+relate(
+  2 * ADMITTED_CLOSING_WAIT_MS < REQUEST_DEADLINE_MS,
+  'what is taken in is durable in time, also when the rate falls by half',
 );
 relate(BATCH_DUE_MAX < BATCH_COMMANDS_MAX, 'a batch has room for commands beside what is due');
 relate(BATCH_COMMANDS_MAX <= MAILBOX_COMMANDS_MAX, 'a mailbox can fill a batch');

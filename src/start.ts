@@ -22,6 +22,7 @@ const [command, ...rest] = process.argv.slice(2);
 if (command === 'test') process.exit(await run('test', '--parallel=2', ...rest));
 else if (command === 'simulate')
   process.exit(await run(join(root, 'test', 'simulation', 'main.ts'), ...rest));
+else if (command === 'soak') process.exit(await run(join(root, 'bench', 'soak', 'main.ts'), ...rest));
 else await import('./main.ts');
 
 function installed(): string | undefined {

@@ -16,6 +16,10 @@ import type { Pace } from './pacer.ts';
 
 const STARTS_IN_MS = 50;
 const ANSWERS_WITHIN_MS = 10_000;
+/** Fewer than a server that listens keeps waiting for it. */
+const CONNECTS_AT_ONCE = 128;
+const UNAVAILABLE = 503;
+const RETRY_AFTER = /\r\nretry-after: \d+/i;
 
 export async function openLoop(job: Job & { rate: number }, watch: Watch): Promise<Shot> {
   const { url, load, connections, seconds, seed, rate } = job;
@@ -27,7 +31,11 @@ export async function openLoop(job: Job & { rate: number }, watch: Watch): Promi
           `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
       ),
   );
-  const idle = await Promise.all(Array.from({ length: connections }, () => connect(url)));
+  const idle: HttpConnection[] = [];
+  while (idle.length < connections) {
+    const few = Math.min(CONNECTS_AT_ONCE, connections - idle.length);
+    idle.push(...(await Promise.all(Array.from({ length: few }, () => connect(url)))));
+  }
   const everyone = [...idle];
 
   const total = Math.round(rate * seconds);
@@ -36,7 +44,11 @@ export async function openLoop(job: Job & { rate: number }, watch: Watch): Promi
   const dueAt = (index: number) => startsAt + Math.floor((index * 1000) / rate);
   const latencies = new Latencies();
   const lateness = new Latencies();
+  const byStatus: Record<string, Latencies> = {};
   const statuses: Record<string, number> = {};
+  let unadvised = 0;
+  /** Undefined while requests are being sent, and where all were answered by then. */
+  let heldInTime: number | undefined;
   let due = 0;
   let sent = 0;
   let answered = 0;
@@ -44,15 +56,27 @@ export async function openLoop(job: Job & { rate: number }, watch: Watch): Promi
   const ended = Promise.withResolvers<void>();
 
   function sendWhatIsDue(): void {
-    while (sent < due && idle.length > 0) void send(idle.pop()!, sent++);
+    while (sent < due && idle.length > 0) {
+      // In turn, so that none is unused for so long that the server closes it.
+      const connection = idle.shift()!;
+      if (connection.isOpen) void send(connection, sent++);
+    }
   }
 
   async function send(connection: HttpConnection, index: number): Promise<void> {
+    let isAdvised = false;
     const answer = await new Promise<Answer>((answered) =>
-      connection.send(requests[index % requests.length], answered),
+      connection.send(requests[index % requests.length], (answer, head) => {
+        isAdvised = RETRY_AFTER.test(head);
+        answered(answer);
+      }),
     );
     if (answer === 'broken') return;
-    latencies.record(performance.now() - dueAt(index));
+    const tookMs = performance.now() - dueAt(index);
+    latencies.record(tookMs);
+    byStatus[answer] ??= new Latencies();
+    byStatus[answer].record(tookMs);
+    if (answer === UNAVAILABLE && !isAdvised) unadvised++;
     statuses[answer] = (statuses[answer] ?? 0) + 1;
     if (answer >= 200 && answer < 300 && load.call === 'hold') held++;
     answered++;
@@ -69,6 +93,7 @@ export async function openLoop(job: Job & { rate: number }, watch: Watch): Promi
     due = Math.min(total, Math.ceil(((tick + 1) * rate) / 1000));
     sendWhatIsDue();
     if (tick < milliseconds - 1) return;
+    heldInTime = held;
     watch.ends();
     setTimeout(ended.resolve, ANSWERS_WITHIN_MS);
   });
@@ -82,5 +107,8 @@ export async function openLoop(job: Job & { rate: number }, watch: Watch): Promi
     statuses,
     effects: { held, closed: 0, lost: sent - answered },
     lateMs: lateness.percentileMs(0.99),
+    byStatus: Object.fromEntries(Object.entries(byStatus).map(([status, { counts }]) => [status, counts])),
+    heldInTime: heldInTime ?? held,
+    unadvised,
   };
 }

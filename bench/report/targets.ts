@@ -1,8 +1,10 @@
 /** What Holdfast is to reach on a machine of two cores with everything on it, as ratios within one run, beside what it has reached. */
+import { ADMITTED_WAIT_MS } from '../../src/limits.ts';
 import { serverCpu } from '../cpu.ts';
 import { LAST, QUIET } from '../experiments/expiry.ts';
 import { LARGE } from '../experiments/growth.ts';
 import { HALF } from '../experiments/latency.ts';
+import { GROWTH, OTHERWISE, PEAK, REFUSED, SPINNING, timesPeak, UNADVISED } from '../experiments/overload.ts';
 import { count, readable } from '../numbers.ts';
 import type { Figure, Result } from '../results.ts';
 import { table } from './table.ts';
@@ -120,6 +122,41 @@ const TARGETS: Target[] = [
   {
     title: 'latency at half of the peak: p99.9, ms',
     value: (find) => find('latency', 'holdfast', HALF)?.p999Ms,
+  },
+  {
+    title: 'overload: held at 5 times the peak, of the peak',
+    wanted: { least: 0.8 },
+    value: ratio(of('overload', 'holdfast', timesPeak(5)), of('overload', 'holdfast', PEAK)),
+  },
+  {
+    title: 'overload: p99 of what is held at 5 times the peak, from its onset on, ms',
+    wanted: { most: 3 * ADMITTED_WAIT_MS },
+    value: (find) => find('overload', 'holdfast', timesPeak(5))?.p99Ms,
+  },
+  {
+    title: 'overload: p99 of refusals at 5 times the peak, ms',
+    wanted: { most: 50 },
+    value: (find) => find('overload', 'holdfast', REFUSED)?.p99Ms,
+  },
+  {
+    title: 'overload: held with clients that come back at once, of the peak',
+    wanted: { least: 0.8 },
+    value: ratio(of('overload', 'holdfast', SPINNING), of('overload', 'holdfast', PEAK)),
+  },
+  {
+    title: 'overload: refusals without Retry-After',
+    wanted: { most: 0 },
+    value: (find) => find('overload', 'holdfast', UNADVISED)?.value,
+  },
+  {
+    title: 'overload: neither held nor refused',
+    wanted: { most: 0 },
+    value: (find) => find('overload', 'holdfast', OTHERWISE)?.value,
+  },
+  {
+    title: 'overload: growth of front and worker, MiB',
+    wanted: { most: 64 },
+    value: (find) => find('overload', 'holdfast', GROWTH)?.value,
   },
   {
     title: 'expiry: p99 of others through the burst, of that without',

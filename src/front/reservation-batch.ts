@@ -11,7 +11,12 @@
  * a mark, before the end of an answer in which each has its last word. A repetition of such a one is a replay as a whole; of
  * one that was cut short, the results say which of them are replayed, and the others are decided now.
  */
-import { BATCH_BODY_BYTES_MAX, BATCH_LINES_IN_FLIGHT_MAX, BATCH_RESERVATIONS_MAX } from '../limits.ts';
+import {
+  BATCH_BODY_BYTES_MAX,
+  BATCH_LINES_IN_FLIGHT_MAX,
+  BATCH_RESERVATIONS_MAX,
+  UNAVAILABLE_WAIT_MS,
+} from '../limits.ts';
 import { log } from '../observability/log.ts';
 import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
 import { codeOf } from './answers.ts';
@@ -44,6 +49,9 @@ const TOGETHER = 'POST /v1/reservations/batch';
 const PIECE_CHARACTERS = 65_536;
 /** Reservations that are started in one turn of the event loop, so that they get on their way and others are heard. */
 const STARTED_TOGETHER = 256;
+
+/** Before one that was refused for want of room is asked for again; doubling. */
+const AGAIN_MS_MIN = 100;
 
 const batchReservation = validator(schemas.BatchReservation, sourcingFaults);
 
@@ -178,9 +186,9 @@ async function resultOf(
   const text = idempotencyKey ?? whole?.keyOf(index);
   const key = text === undefined ? undefined : keyOf(text, ALONE, body, context.backends.partitions);
   try {
-    const verdict = await (key === undefined
-      ? reserve(context, wishOf(body, undefined))
-      : decidedOnce(context, body, key));
+    const verdict = await patiently(context, () =>
+      key === undefined ? reserve(context, wishOf(body, undefined)) : decidedOnce(context, body, key),
+    );
     const mark = key?.replayed && !whole?.isReplay ? ',"replayed":true' : '';
     if (whole !== undefined && verdict.kind === 'problem' && isPassing(verdict.code)) whole.isOpen = true;
     return verdict.kind === 'held'
@@ -192,6 +200,17 @@ async function resultOf(
     return failed('internal-error', {});
   } finally {
     context.batchLines.leave(body.lines.length);
+  }
+}
+
+/** Asks again where there was no room: a batch alone has more on its way than a slow database is done with in a second. */
+async function patiently({ clock }: CallContext, decide: () => Promise<Verdict>): Promise<Verdict> {
+  const until = clock.now() + UNAVAILABLE_WAIT_MS;
+  for (let waitMs = AGAIN_MS_MIN; ; waitMs *= 2) {
+    const verdict = await decide();
+    const isRefused = verdict.kind === 'problem' && verdict.code === 'overloaded';
+    if (!isRefused || clock.now() + waitMs >= until) return verdict;
+    await new Promise<void>((resolve) => clock.after(waitMs, resolve));
   }
 }
 

@@ -126,7 +126,7 @@ export const PROBLEMS = [
     status: 503,
     title: 'Overloaded',
     explanation:
-      'A queue is full, or the database has been away for so long that nothing more is kept waiting for it. The request was refused before it had any effect; send it again after Retry-After.',
+      'More comes in than is done within a second, a queue is full, or the database has been away for so long that nothing more is kept waiting for it. The request was refused before it had any effect; send it again after Retry-After.',
     retryAfter: 1,
   },
   {

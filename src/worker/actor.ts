@@ -10,9 +10,10 @@
  * and whoever waits for it asks again, the next owner.
  */
 import { elapsedMs } from '../clock.ts';
-import { MAILBOX_COMMANDS_MAX } from '../limits.ts';
+import { ADMITTED_CLOSING_WAIT_MS, ADMITTED_IMPORT_WAIT_MS, MAILBOX_COMMANDS_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Reply } from '../wire/messages.ts';
+import type { Admission } from './admission.ts';
 import type { Batch } from './batch.ts';
 import type { CallerCommand, Partition } from './partition.ts';
 import type { OwnCommand } from './state.ts';
@@ -21,6 +22,7 @@ import { mailboxWait } from './worker-metrics.ts';
 
 /** Where an actor waits for its turn; it calls only when it does not wait there already. */
 export interface Turns {
+  readonly admission: Admission;
   /** It has commands to decide. */
   enlist(actor: Actor): void;
   /** Something of it has come due. */
@@ -81,7 +83,8 @@ export class Actor {
   /** Queues a command, or refuses it before it has had an effect. */
   receive(command: CallerCommand, answer: Answer): void {
     if (this.state !== 'serving') return answer(UNAVAILABLE);
-    if (this.mailboxDepth >= MAILBOX_COMMANDS_MAX) return answer({ kind: 'problem', code: 'overloaded' });
+    if (this.mailboxDepth >= MAILBOX_COMMANDS_MAX || this.isTooMuch(command))
+      return answer({ kind: 'problem', code: 'overloaded' });
     this.post(command, answer);
   }
 
@@ -89,6 +92,7 @@ export class Actor {
   post(command: CallerCommand | OwnCommand, answer: Answer = noAnswer): void {
     if (this.state === 'left') return 'answer' in command ? command.answer(UNAVAILABLE) : undefined;
     this.mailbox.push({ command, answer, arrivedAt: elapsedMs() });
+    this.lane.admission.entered(weightOf(command));
     this.call();
   }
 
@@ -97,6 +101,23 @@ export class Actor {
     if (this.state !== 'serving' || this.due || !this.partition.isDue(now)) return;
     this.due = true;
     this.lane.enlistDue(this);
+  }
+
+  /** Whether it would wait for too long. What partitions owe each other is never refused for that: it ends what was begun. */
+  private isTooMuch({ kind }: CallerCommand): boolean {
+    const { admission } = this.lane;
+    switch (kind) {
+      case 'ask':
+      case 'settle':
+        return false;
+      case 'confirm':
+      case 'cancel':
+        return admission.refuses(ADMITTED_CLOSING_WAIT_MS);
+      case 'import-levels':
+        return admission.refuses(ADMITTED_IMPORT_WAIT_MS);
+      default:
+        return admission.refuses();
+    }
   }
 
   private call(): void {

@@ -83,6 +83,8 @@ export class Batch {
   durable = false;
   /** How much in it had come due. */
   due = 0;
+  /** Commands from mailboxes that were decided in it. */
+  commands = 0;
 
   /** @param number marks levels as touched: unique among the batches that touch the same snapshot */
   constructor(

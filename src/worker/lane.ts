@@ -19,6 +19,7 @@ import { log } from '../observability/log.ts';
 import type { StockLevel } from '../reservations/types.ts';
 import type { CommitStore } from '../storage/commit-store.ts';
 import type { Actor } from './actor.ts';
+import { Admission } from './admission.ts';
 import { type Author, Batch } from './batch.ts';
 import { TracedCommits } from './traces.ts';
 import * as metrics from './worker-metrics.ts';
@@ -51,13 +52,16 @@ export class Lane {
   problemSince = 0;
   commits = 0;
   commands = 0;
+  readonly admission: Admission;
 
   constructor(
     private readonly store: CommitStore,
     private readonly clock: Clock,
     /** The process can't go on: it lost a partition, or an invariant is broken. */
     private readonly onFatal: (reason: 'fenced' | 'defect', detail: string) => void,
-  ) {}
+  ) {
+    this.admission = new Admission(clock);
+  }
 
   enlist(actor: Actor): void {
     this.ready.push(actor);
@@ -125,11 +129,15 @@ export class Lane {
       commands += this.due[visited++].visitDue(batch, now, Math.min(DUE_PER_VISIT, BATCH_DUE_MAX - commands));
     }
     this.due = this.due.slice(visited);
+    const due = commands;
     visited = 0;
     while (visited < this.ready.length && commands < BATCH_COMMANDS_MAX) {
       commands += this.ready[visited++].visit(batch, now, COMMANDS_PER_VISIT);
     }
     this.ready = this.ready.slice(visited);
+    this.admission.formed(this.ready.length > 0);
+    batch.commands = commands - due;
+    if (batch.empty) this.admission.dropped(batch.commands);
     this.commands += commands;
     metrics.commands.value += commands;
     if (!batch.empty) metrics.batchCommands.observe(commands);
@@ -143,6 +151,7 @@ export class Lane {
     if (rows.traceparent !== undefined && !this.traced.may(rows.at)) rows.traceparent = undefined;
     metrics.batchRows.observe(batch.rowCount);
     this.inFlight.push(batch);
+    this.admission.sent();
     this.unanswered++;
     this.store.commit(rows).then(
       () => {
@@ -162,6 +171,7 @@ export class Lane {
 
   private land(batch: Batch): void {
     this.inFlight.splice(this.inFlight.indexOf(batch), 1);
+    this.admission.landed(batch.commands, this.inFlight.length === 0);
     this.commits++;
     metrics.commits.value++;
     batch.landed();
@@ -171,6 +181,7 @@ export class Lane {
     metrics.commitFailures.value++;
     this.unanswered--;
     if (this.mode === 'flowing') this.mode = 'stuck';
+    this.admission.paused();
     this.note(error);
     this.resolveWhenAnswered();
   }
@@ -206,6 +217,7 @@ export class Lane {
     log.info('commit.resumed', { after: this.problem });
     this.problem = undefined;
     this.mode = 'flowing';
+    this.admission.resumed();
     this.pump();
   }
 

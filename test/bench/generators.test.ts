@@ -5,6 +5,7 @@ import { Generator, type Tool } from '../../bench/generators/generator.ts';
 import { hasWrk } from '../../bench/generators/wrk.ts';
 import { Latencies } from '../../bench/latencies.ts';
 import { drawnFor, LOADS, requestsOf } from '../../bench/load.ts';
+import { sum } from '../../bench/numbers.ts';
 import { startService } from '../../bench/service.ts';
 import { PARTITIONS_DEFAULT } from '../../src/limits.ts';
 import { partitionOf } from '../../src/routing/partition-map.ts';
@@ -131,6 +132,35 @@ test('the open loop measures a stall by all that were due in it', async () => {
   // The last quarter of those that were due in the stall waited less than a quarter of it.
   expect(times.percentileMs(1 - (0.7 * stalled) / (rate * 0.4))).toBeGreaterThan(STALL_MS * 0.2);
 }, 20_000);
+
+test('the open loop tells what was held from what was refused, and which refusals did not say when to come again', async () => {
+  let asked = 0;
+  const refusals = [0, 0];
+  using server = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch() {
+      const kind = asked++ % 4;
+      if (kind < 2) return Response.json({}, { status: 201 });
+      refusals[kind - 2]++;
+      return Response.json({}, { status: 503, headers: kind === 2 ? { 'retry-after': '1' } : {} });
+    },
+  });
+  const job = {
+    url: server.url.origin,
+    load: LOADS.uniform,
+    connections: 4,
+    seconds: 0.3,
+    seed: 1,
+    rate: 400,
+  };
+  const shot = await generator.run(job, PARTS, 'open loop');
+  const counted = (status: string) => sum(shot.byStatus![status].map((count) => count ?? 0));
+  expect(counted('201')).toBe(shot.effects.held);
+  expect(counted('503')).toBe(refusals[0] + refusals[1]);
+  expect(shot.unadvised).toBe(refusals[1]);
+  expect(shot.heldInTime).toBeWithin(1, shot.effects.held + 1);
+});
 
 describe('latencies', () => {
   test('percentiles are right to one per cent, also of several processes together', () => {

@@ -199,9 +199,10 @@ describe('a batch with an Idempotency-Key that was sent before', () => {
   test('is not taken for answered while one of it may be sent again', async () => {
     front.script = (request, answer) =>
       request.kind === 'hold' && request.lines[0].sku === 'B'
-        ? { kind: 'problem', code: 'overloaded' }
+        ? { kind: 'problem', code: 'outcome-unknown' }
         : granting(request, answer);
-    expect(outcomes((await send(items, 'application/json', KEY)).body)).toEqual(['201 A', '503 overloaded']);
+    const { body } = await send(items, 'application/json', KEY);
+    expect(outcomes(body)).toEqual(['201 A', '503 outcome-unknown']);
     expect(front.asked.filter(({ kind }) => kind === 'seal')).toHaveLength(1);
   });
 
@@ -216,6 +217,19 @@ describe('a batch with an Idempotency-Key that was sent before', () => {
   });
 });
 
+test('what there is no room for is asked for again, as something new, and has its place in the end', async () => {
+  const refused: string[] = [];
+  front.script = (request, answer) => {
+    if (request.kind !== 'hold' || request.lines[0].sku !== 'busy' || refused.length >= 2)
+      return granting(request, answer);
+    refused.push(request.id);
+    return { kind: 'problem', code: 'overloaded' };
+  };
+  const { body } = await send(JSON.stringify([wish('A'), wish('busy', { idempotencyKey: 'k' }), wish('B')]));
+  expect(outcomes(body)).toEqual(['201 A', '201 busy', '201 B']);
+  expect(new Set([...refused, body.results[1].reservation.id]).size).toBe(3);
+});
+
 describe('each item', () => {
   test('stands for itself', async () => {
     front.script = (request) => {
@@ -225,7 +239,6 @@ describe('each item', () => {
         return { kind: 'refused', lines: [{ line, code: 'insufficient-stock', requested: 1, available: 0 }] };
       if (sku === 'new')
         return { kind: 'refused', lines: [{ line, code: 'unknown-sku', requested: 1, available: 0 }] };
-      if (sku === 'busy') return { kind: 'problem', code: 'overloaded' };
       if (sku === 'lost') return { kind: 'problem', code: 'outcome-unknown' };
       return granted(request);
     };
@@ -236,7 +249,6 @@ describe('each item', () => {
         { lines: [] },
         wish('new'),
         null,
-        wish('busy'),
         wish('A', { sourcing: { strategy: 'in-order' } }),
         wish('lost'),
         wish('A', { quantitty: 1 }),
@@ -251,7 +263,6 @@ describe('each item', () => {
         '422 invalid-request',
         '404 unknown-sku',
         '422 invalid-request',
-        '503 overloaded',
         '422 invalid-request',
         '503 outcome-unknown',
         '422 invalid-request',
@@ -276,8 +287,8 @@ describe('each item', () => {
       ],
     });
     expect(body.results[2].problem.errors[0].pointer).toBe('/lines');
-    expect(body.results[6].problem.errors[0].pointer).toBe('/sourcing/locations');
-    expect(body.results[8].problem.errors[0]).toMatchObject({ pointer: '/quantitty', code: 'unknown-field' });
+    expect(body.results[5].problem.errors[0].pointer).toBe('/sourcing/locations');
+    expect(body.results[7].problem.errors[0]).toMatchObject({ pointer: '/quantitty', code: 'unknown-field' });
   });
 
   test.each<[string, unknown, boolean]>([

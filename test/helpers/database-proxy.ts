@@ -23,6 +23,9 @@ export class DatabaseProxy {
   /** The last bytes to a socket that are delayed. */
   private readonly onTheirWay = new WeakMap<Socket, Promise<void>>();
   private delayMs = 0;
+  /** Bytes a millisecond towards Postgres; and when those on their way will have arrived. */
+  private bandwidth = Number.POSITIVE_INFINITY;
+  private freeAt = 0;
   private cutting: ((bytesFromClient: number) => boolean) | undefined;
 
   private constructor(
@@ -79,10 +82,16 @@ export class DatabaseProxy {
     this.delayMs = delayMs;
   }
 
+  /** All connections together bring Postgres no more than so many bytes a second. */
+  narrow(bytesASecond: number): void {
+    this.bandwidth = bytesASecond / 1000;
+  }
+
   /** As if nothing had been; but what was cut or swallowed is gone. */
   heal(): void {
     this.stalled = false;
     this.delayMs = 0;
+    this.bandwidth = Number.POSITIVE_INFINITY;
     this.cutting = undefined;
     for (const { client, upstream } of this.pairs) for (const one of [client, upstream]) one.resume();
   }
@@ -112,13 +121,22 @@ export class DatabaseProxy {
   private forward(pair: Pair, to: Socket, bytes: Buffer | string): void {
     if (pair.swallowed) return;
     const before = this.onTheirWay.get(to);
-    if (this.delayMs === 0 && before === undefined) return void to.write(bytes);
+    const delayMs = this.delayMs + (to === pair.upstream ? this.transferMs(bytes.length) : 0);
+    if (delayMs === 0 && before === undefined) return void to.write(bytes);
     // Nothing overtakes what is on its way already.
-    const arrived = Promise.all([before, Bun.sleep(this.delayMs)]).then(() => {
+    const arrived = Promise.all([before, Bun.sleep(delayMs)]).then(() => {
       if (to.writable) to.write(bytes);
       if (this.onTheirWay.get(to) === arrived) this.onTheirWay.delete(to);
     });
     this.onTheirWay.set(to, arrived);
+  }
+
+  /** How long it takes until these bytes are through, behind all others. */
+  private transferMs(bytes: number): number {
+    if (this.bandwidth === Number.POSITIVE_INFINITY) return 0;
+    const now = performance.now();
+    this.freeAt = Math.max(this.freeAt, now) + bytes / this.bandwidth;
+    return this.freeAt - now;
   }
 
   private end(pair: Pair): void {

@@ -11,17 +11,23 @@ import { ReservationIds } from '../../src/reservations/id.ts';
 import { connect, listen } from '../../src/wire/link.ts';
 import type { HoldRequest, Reply } from '../../src/wire/messages.ts';
 import { Actor } from '../../src/worker/actor.ts';
+import { Admission } from '../../src/worker/admission.ts';
 import { Batch } from '../../src/worker/batch.ts';
 import { Partition } from '../../src/worker/partition.ts';
 import { Locations } from '../../src/worker/snapshot.ts';
 import type { Host } from '../../src/worker/state.ts';
+import { ManualClock } from '../helpers/manual-clock.ts';
 
 const OVERLOADED: Reply = { kind: 'problem', code: 'overloaded' };
 const NOW = 1_795_480_000_000;
 const alone = {} as Host;
 
 test('a mailbox refuses what it has no room for, and only that', () => {
-  const actor = new Actor(new Partition(1, new Locations(), alone, NOW), { enlist() {}, enlistDue() {} });
+  const actor = new Actor(new Partition(1, new Locations(), alone, NOW), {
+    admission: new Admission(new ManualClock()),
+    enlist() {},
+    enlistDue() {},
+  });
   const ids = new ReservationIds();
   const answers: Reply[] = [];
   const receive = (command: Parameters<Actor['receive']>[0]): void =>
