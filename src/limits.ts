@@ -110,6 +110,8 @@ export const DASHBOARD_VIEWERS_MAX = 16;
 export const DASHBOARD_EVERY_MS = 1000;
 export const DASHBOARD_POINTS_MAX = 300;
 
+/** Commits of a lane, each second, that name a trace in their statement, for which it is planned anew. */
+export const TRACED_COMMITS_PER_SECOND = 10;
 /** Connections that a worker commits over; a partition always uses the same one. */
 export const COMMIT_LANES = 1;
 /** Connections of a worker for reads, none of which a commit waits for. */
@@ -142,6 +144,8 @@ export const DOWN_MS = 10_000;
 export const FRONT_NOTICE_MS = 3000;
 /** How long a front that was replaced may take to finish what it has. */
 export const FRONT_DRAIN_MS = 15_000;
+/** How long a process may take to start that has nothing to load, and a rolling restart waits for. */
+export const STARTED_WITHIN_MS = 10_000;
 /** How long a rolling restart waits for a worker to come back. */
 export const RESTARTED_WITHIN_MS = 120_000;
 /** Bytes of a command at the control socket. */
@@ -152,7 +156,7 @@ export const GUARD_EVERY_MS = 1000;
 export const GUARD_ANSWER_MS = 5000;
 /** How long a front asks again where a partition is moving, its worker starting, or has no room for a part of a batch, before it says so. */
 export const UNAVAILABLE_WAIT_MS = 5000;
-/** Requests of a front that wait to be asked again; beyond it, they are answered at once. */
+/** Requests of a front to one worker that wait to be asked again; beyond it, they are answered at once. */
 export const REQUESTS_AGAIN_MAX = 4096;
 /** Partitions that a worker gives up at once when it hands over many: each is out of reach until all of them are loaded. */
 export const MOVED_AT_ONCE = 16;
@@ -160,6 +164,8 @@ export const MOVED_AT_ONCE = 16;
 export const MOVES_WAITING_MAX = 64;
 /** How long the caller of a move waits for it. It goes on. */
 export const MOVE_WAIT_MS = 30_000;
+/** How long the orders behind it wait while a worker loads partitions. It goes on loading. */
+export const LOADING_TURN_MS = 30_000;
 /** How long an import or export asks a partition again that does not answer, before it gives up on it. */
 export const BULK_RETRY_MS = 30_000;
 /** How often a front looks for what ran out of time: the most by which it gives up too late. */
@@ -204,6 +210,10 @@ export const TOMBSTONE_MS = 60_000;
 export const REHOLD_ALLOCATIONS_MAX = 10_000;
 /** How long an Idempotency-Key stays claimed by a front that does not release it: longer than any request takes. */
 export const CLAIM_MS = 30_000;
+/** How often a front says that a call with a key goes on: an import or a batch may take longer than that. */
+export const CLAIM_PROLONGED_EVERY_MS = 8000;
+/** How long an import or a batch waits for an earlier one with the same key, before its caller is to send it again. */
+export const KEY_WAIT_MS = 45_000;
 /** Idempotency-Keys that a partition remembers; beyond it, requests with new keys are refused. */
 export const KEYS_PER_PARTITION_MAX = 4_194_304;
 /** How long units are held that are to be sold at once: longer than a request may take. */
@@ -291,6 +301,7 @@ relate(
   'all API keys fit a frame, with names of characters that JSON escapes',
 );
 relate(UNAVAILABLE_WAIT_MS < REQUEST_DEADLINE_MS, 'what was asked again has time to be done');
+relate(LOADING_TURN_MS >= MOVE_WAIT_MS, 'a move that takes long is not called refused');
 relate(MOVE_WAIT_MS < IDLE_CONNECTION_SECONDS * 1000, 'a connection outlives the move that it waits for');
 relate(GATHER_WAIT_MS > REPORT_WAIT_MS, 'the supervisor answers without those that do not report');
 relate(ASK_HOME_AFTER_MS > REQUEST_DEADLINE_MS, 'a participant asks only after the front has given up');
@@ -300,6 +311,14 @@ relate(
   'everything that is taken again fits a frame',
 );
 relate(CLAIM_MS > 2 * REQUEST_DEADLINE_MS + SETTLE_WAIT_MS, 'a claim outlives the request that has it');
+relate(
+  CLAIM_MS > 2 * CLAIM_PROLONGED_EVERY_MS + REQUEST_DEADLINE_MS,
+  'a call that goes on keeps its claim, also where it can say so only the second time',
+);
+relate(
+  IDLE_CONNECTION_SECONDS * 1000 > KEY_WAIT_MS + REQUEST_DEADLINE_MS,
+  'a connection outlives the wait for a key',
+);
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(HOT_SKUS_TOLD <= Math.min(HOT_SKUS_TRACKED, 255), 'the hot SKUs fit u8');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');

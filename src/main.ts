@@ -29,7 +29,12 @@ switch (command) {
   case 'migrate': {
     const { runTask } = await import('./supervisor/child.ts');
     await runTask(async (spec: { database: DatabaseSpec; partitions: number; exposedAt?: string }) =>
-      (await import('./storage/migrate.ts')).prepareDatabase(spec.database, spec.partitions, spec.exposedAt),
+      (await import('./storage/migrate.ts')).prepareDatabase(
+        spec.database,
+        spec.partitions,
+        spec.exposedAt,
+        true,
+      ),
     );
     break;
   }

@@ -29,6 +29,8 @@ export interface GuardSpec {
   partitions: number;
   /** The address that others can reach, at the start: not without an API key. */
   exposedAt?: string;
+  /** No worker runs yet; not so when the guard is started again. */
+  starting: boolean;
 }
 
 /** For how long what is over is kept, in milliseconds. */
@@ -100,10 +102,10 @@ export type FromChild =
   | { type: 'gather' }
   /** A front was asked to move a partition. @see MoveOutcome */
   | { type: 'move'; id: number; partition: number; worker: number }
-  /** A worker has given up what it was told to give; these were under way. */
-  | { type: 'gave'; claims: ClaimUnderWay[] }
-  /** A worker serves what it was told to take. */
-  | { type: 'took' }
+  /** A worker has given up what it was told to give; these were under way. Without: it keeps it, being not loaded yet. */
+  | { type: 'gave'; claims?: ClaimUnderWay[] }
+  /** A worker serves what it was told to take; or, if not, is still at it. */
+  | { type: 'took'; served: boolean }
   /** It is there: the answer to `ping`. */
   | { type: 'pong' }
   /** A front that was told to `listen` does. */

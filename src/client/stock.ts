@@ -10,6 +10,7 @@ import {
   type Format,
   type FoundStock,
   type ImportedLevel,
+  type ImportOptions,
   type ImportResult,
   type LedgerEntry,
   type LedgerFilters,
@@ -69,10 +70,13 @@ export class Stock {
     return itemsOf(this.caller, `${pathOf(sku)}/ledger`, { location }, options);
   }
 
-  /** Sets any number of levels, as they come. It is sent once: where it fails, a part of them may have been set. */
+  /**
+   * Sets any number of levels, as they come. What streams can be sent only once: where it fails, a part of them may have been
+   * set. With the error's `idempotencyKey`, the same levels can be sent again, and count once if they all had arrived.
+   */
   import(
     levels: Iterable<ImportedLevel> | AsyncIterable<ImportedLevel>,
-    options?: Pick<CallOptions, 'signal'>,
+    options?: ImportOptions,
   ): Promise<ImportResult> {
     return this.importFrom(streamOf(levels), 'ndjson', options);
   }
@@ -81,10 +85,11 @@ export class Stock {
   importFrom(
     stream: ReadableStream<Uint8Array>,
     format: Format,
-    options?: Pick<CallOptions, 'signal'>,
+    options?: ImportOptions,
   ): Promise<ImportResult> {
     const headers = { 'content-type': MEDIA_TYPES[format] };
-    return this.caller.json({ method: 'POST', path: '/v1/stock/import', headers, stream }, options);
+    const call = { method: 'POST', path: '/v1/stock/import', headers, stream, keyed: true } as const;
+    return this.caller.json(call, options);
   }
 
   /** Every level there is. Ends with an error where not all of them came. */

@@ -49,6 +49,9 @@ export interface ChangeOptions extends CallOptions {
   idempotencyKey?: string;
 }
 
+/** Of an import, which is tried once. */
+export type ImportOptions = Pick<ChangeOptions, 'signal' | 'idempotencyKey'>;
+
 export interface PageOptions extends CallOptions {
   /** Items that one request asks for; they come one by one whatever it is. */
   pageSize?: number;

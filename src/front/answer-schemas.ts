@@ -66,7 +66,10 @@ const BatchResult = Type.Object({
     Type.Object({
       status: Type.Integer({ description: 'What POST /v1/reservations would have answered.' }),
       replayed: Type.Optional(
-        Type.Boolean({ description: 'True where it is the answer of an earlier request with the same key.' }),
+        Type.Boolean({
+          description:
+            'True where it is the answer of an earlier request with the same key. Absent where Idempotency-Replayed says so of all.',
+        }),
       ),
       reservation: Type.Optional(ref<typeof Reservation>('Reservation')),
       problem: Type.Optional(ref<typeof Problem>('Problem')),
@@ -129,7 +132,7 @@ const LedgerEntry = Type.Object(
       Type.String({
         format: 'uuid',
         description:
-          'The reservation that changed it. Units that were taken once more, for one that was confirmed after its expiry, stand under an id of their own.',
+          'The reservation that changed it, as GET /v1/reservations/{id} shows it; of entries that end with `never`, one that did not come about and cannot be read.',
       }),
     ),
     reason: Type.Optional(Type.String({ description: 'Why it was changed by hand.' })),
@@ -189,9 +192,9 @@ const Readiness = Type.Object({
 const partition = {
   partition: Type.Integer(),
   worker: Type.Integer(),
-  state: oneOf(['loading', 'serving', 'leaving', 'unknown'], {
+  state: oneOf(['loading', 'failing', 'serving', 'leaving', 'unknown'], {
     description:
-      '`unknown`: the worker did not answer, or does not have it yet or any more; then nothing follows.',
+      '`failing`: loading it goes wrong, and is tried again. `unknown`: the worker did not answer, or does not have it yet or any more; then nothing follows.',
   }),
   epoch: Type.Optional(Type.Integer()),
   levels: Type.Optional(Type.Integer()),

@@ -61,8 +61,8 @@ export interface Asker {
 export class Backends implements Asker {
   readonly partitions: number;
   private readonly links: Link[];
-  /** How many requests wait to be asked again. */
-  private readonly waiting = { count: 0 };
+  /** By worker, how many requests wait to be asked again: one that is dead leaves the others what is theirs. */
+  private readonly waiting: number[] = [];
   private trace: TraceContext | undefined;
   private turn = 0;
   private shared: Promise<(WorkerStatus | undefined)[]> | undefined;
@@ -101,10 +101,13 @@ export class Backends implements Asker {
 
   /** @param first the answer to the first attempt */
   private async askAgain(request: PartitionRequest, giveUpAt: number, first: Answer): Promise<Answer> {
+    const { waiting } = this;
+    const worker = this.map.owner[request.partition];
+    waiting[worker] ??= 0;
     // A key that is not released keeps its next request waiting, so that this is never given up for others.
-    if (this.waiting.count >= REQUESTS_AGAIN_MAX && request.kind !== 'release') return first;
+    if (waiting[worker] >= REQUESTS_AGAIN_MAX && request.kind !== 'release') return first;
     const until = Math.min(giveUpAt, this.clock.now() + UNAVAILABLE_WAIT_MS);
-    this.waiting.count++;
+    waiting[worker]++;
     try {
       let answer = first;
       for (let waitMs = AGAIN_MS_MIN; isUntouched(answer); waitMs = Math.min(waitMs * 2, AGAIN_MS_MAX)) {
@@ -115,7 +118,7 @@ export class Backends implements Asker {
       }
       return answer;
     } finally {
-      this.waiting.count--;
+      waiting[worker]--;
     }
   }
 

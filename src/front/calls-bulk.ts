@@ -23,13 +23,14 @@ export const bulkCalls = {
     id: 'importStock',
     tag: 'Stock',
     summary: 'Set what a count found, for any number of levels',
-    description: `Each line does what PUT /v1/stock/{sku}/{location} does; of two lines for the same level the later one wins. The file is read as it arrives and may have any size; a line may have ${IMPORT_LINE_BYTES_MAX} bytes. A bad line is rejected, named in \`errors\`, and does not stop the others; empty lines are passed over. An upload may break off, or pause for more than ${BODY_DEADLINE_MS / 1000} seconds, and be sent again: levels that are already as they should be cost no write. It sets these counts again: do not repeat it once their stock has been sold from. An Idempotency-Key is refused.`,
+    keyed: true,
+    description: `Each line does what PUT /v1/stock/{sku}/{location} does; of two lines for the same level the later one wins. The file is read as it arrives and may have any size; a line may have ${IMPORT_LINE_BYTES_MAX} bytes. A bad line is rejected, named in \`errors\`, and does not stop the others; empty lines are passed over. An upload may break off, or pause for more than ${BODY_DEADLINE_MS / 1000} seconds, and be sent again: levels that are already as they should be cost no write. It then sets these counts again: without an Idempotency-Key, do not repeat it once their stock has been sold from. With one, a file that was read to its end is read again, compared byte by byte, and answered as the first time; a file that was not has left the key free.`,
     body: {
       required: true,
       texts: {
         'text/csv': {
           description:
-            'RFC 4180, UTF-8. The first line names the columns, in any order: `sku`, `location`, `onHand`, and perhaps `safetyStock` and `backorderLimit`. An empty optional field leaves as it is what it stands for. A field cannot have a line break.',
+            'RFC 4180, UTF-8. The first line names the columns, in any order: `sku`, `location`, `onHand`, and perhaps `safetyStock` and `backorderLimit`. An empty optional field leaves as it is what it stands for. A field cannot have a line break. `onHand` may be below zero, as backorders that were sold leave it, in a line that says its `backorderLimit`; the lines of an export do.',
           example: CSV,
         },
         'application/x-ndjson': {
@@ -56,7 +57,7 @@ export const bulkCalls = {
         },
       },
     },
-    problems: ['overloaded', 'outcome-unknown'],
+    problems: ['overloaded', 'partition-unavailable', 'outcome-unknown'],
   }),
   exportStock: describe({
     id: 'exportStock',
@@ -83,7 +84,7 @@ export const bulkCalls = {
     tag: 'Reservations',
     summary: 'Hold stock for many orders at once',
     keyed: true,
-    description: `Up to ${BATCH_RESERVATIONS_MAX} independent reservations, each as for POST /v1/reservations, in ${BATCH_BODY_BYTES_MAX} bytes. With an Idempotency-Key each that has none of its own gets one that is made from it. The answer is 200 whatever becomes of each; it is sent while they are decided.`,
+    description: `Up to ${BATCH_RESERVATIONS_MAX} independent reservations, each as for POST /v1/reservations, in ${BATCH_BODY_BYTES_MAX} bytes. With an Idempotency-Key each that has none of its own gets one that is made from it; where it is sent again before all had been decided for good, the rest is decided, and \`replayed\` marks the others. The answer is 200 whatever becomes of each; it is sent while they are decided.`,
     body: {
       required: true,
       schema: 'Batch',
@@ -126,6 +127,6 @@ export const bulkCalls = {
         },
       },
     },
-    problems: ['overloaded'],
+    problems: ['overloaded', 'partition-unavailable', 'outcome-unknown'],
   }),
 };

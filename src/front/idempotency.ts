@@ -93,7 +93,7 @@ export async function whileClaimed<T>(
   }
 }
 
-export async function claim(
+async function claim(
   { backends, clock }: Pick<FrontContext, 'backends' | 'clock'>,
   key: KeyInUse,
 ): Promise<Answer> {
@@ -151,8 +151,13 @@ async function tookPlace(response: Response): Promise<boolean> {
   return mayHaveHadEffect(code);
 }
 
-function digest(text: string): string {
-  return new Bun.CryptoHasher('sha256').update(text).digest('hex').slice(0, 32);
+export function digest(text: string): string {
+  return shortened(new Bun.CryptoHasher('sha256').update(text));
+}
+
+/** 32 hexadecimal digits. */
+export function shortened(hasher: Bun.CryptoHasher): string {
+  return hasher.digest('hex').slice(0, 32);
 }
 
 /** JSON with its fields in order, so that the same payload is the same however it was written. */

@@ -6,7 +6,8 @@ import type { Line } from './lines.ts';
 import * as schemas from './schemas.ts';
 import { validator } from './validate.ts';
 
-const importRow = validator(schemas.ImportRow);
+const countRow = validator(schemas.ImportRow);
+const levelRow = validator(schemas.ImportLevelRow);
 
 export class RowFault {
   constructor(
@@ -46,10 +47,16 @@ export const ndjsonReader: RowReader = (line) => {
 };
 
 function checked(value: unknown): schemas.ImportRow | RowFault {
-  const faults = importRow.faults(value);
+  const faults = (isLevel(value) ? levelRow : countRow).faults(value);
   if (faults === undefined) return value as schemas.ImportRow;
   const { pointer, code, detail } = faults[0];
   return new RowFault(code, `${pointer === '' ? 'The line' : pointer!.slice(1)} ${detail}.`);
+}
+
+function isLevel(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && (value as schemas.ImportRow).backorderLimit !== undefined
+  );
 }
 
 export const TOO_LONG = new RowFault('line-too-long', `A line may have ${IMPORT_LINE_BYTES_MAX} bytes.`);

@@ -22,6 +22,7 @@ import {
 } from '../limits.ts';
 import { type ProblemCode, problemOf } from '../reservations/outcomes.ts';
 import { partitionOf } from '../routing/partition-map.ts';
+import type { RowError } from '../wire/import-summary.ts';
 import type { ImportRow, Reply } from '../wire/messages.ts';
 import { codeOf } from './answers.ts';
 import type { Answer, Asker } from './backends.ts';
@@ -46,16 +47,12 @@ interface Queue {
   retryMs: number;
 }
 
-export interface RowError {
-  line: number;
-  code: string;
-  detail: string;
-}
-
 export class ImportSender {
   accepted = 0;
   unchanged = 0;
   rejected = 0;
+  /** Rows were rejected whose partition did not answer. */
+  incomplete = false;
   /** The first FAULTS_MAX that were found. */
   readonly errors: RowError[] = [];
 
@@ -187,6 +184,7 @@ export class ImportSender {
   }
 
   private rejectAll({ lines }: Rows, code: ProblemCode): void {
+    this.incomplete = true;
     for (const line of lines) this.reject(line, code, problemOf(code).explanation);
   }
 

@@ -4,45 +4,45 @@
  * A wrong first line refuses the whole file before anything has changed; a bad line after it is counted,
  * named, and passed over. An upload that breaks off has set what its whole lines said and nothing
  * else: the line that it broke off in is dropped, for it may be half a number. Sent again, what is
- * there already costs no write.
+ * there already costs no write. With an Idempotency-Key, one that was read to its end is answered again: import-once.ts.
  */
 import { BODY_DEADLINE_MS, FAULTS_MAX, IMPORT_LINE_BYTES_MAX } from '../limits.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
 import { CLOSE, mediaTypeOf } from './body.ts';
 import type { FrontContext } from './context.ts';
 import type { HeaderFault } from './csv.ts';
-import { IDEMPOTENCY_KEY } from './idempotency.ts';
+import { IDEMPOTENCY_KEY, malformedKey, parseKey } from './idempotency.ts';
+import { type Imported, importOnce, rendered } from './import-once.ts';
 import { csvReader, ndjsonReader, RowFault, type RowReader, TOO_LONG } from './import-rows.ts';
 import { ImportSender } from './import-sender.ts';
 import { type Line, LineCutter } from './lines.ts';
-import { invalid, problem } from './problems.ts';
-import { ok } from './render.ts';
+import { problem } from './problems.ts';
 import { Upload } from './upload.ts';
 
 const MEDIA_TYPES = ['text/csv', 'application/x-ndjson'] as const;
 /** Lines that are read in one turn of the event loop, so that they get on their way and others are heard. */
 const READ_TOGETHER = 1024;
 
-/** What a key stands for can't be known before the whole file has been read, and a count that is repeated counts again. */
-function refuseKey({ headers }: Request): Response | undefined {
-  if (headers.get(IDEMPOTENCY_KEY) === null) return undefined;
-  const detail = 'is not supported for an import: sent again, it sets the same counts again';
-  return invalid([{ header: 'Idempotency-Key', code: 'not-supported', detail }]);
-}
-
 export async function importStock(context: FrontContext, request: Request): Promise<Response> {
-  const type = refuseKey(request) ?? mediaTypeOf(request, MEDIA_TYPES);
+  const header = request.headers.get(IDEMPOTENCY_KEY);
+  const key = header === null ? undefined : parseKey(header);
+  if (header !== null && key === undefined) return malformedKey();
+  const type = mediaTypeOf(request, MEDIA_TYPES);
   if (type instanceof Response) return type;
   if (!context.bulkCalls.tryEnter(1)) return problem('overloaded', { headers: CLOSE });
   try {
-    return await new Import(context, request, type === 'text/csv' ? undefined : ndjsonReader).run();
+    const hasher = key === undefined ? undefined : new Bun.CryptoHasher('sha256');
+    const upload = new Upload(request, context.deadlines, context.clock, hasher);
+    const run = () => new Import(context, upload, type === 'text/csv' ? undefined : ndjsonReader).run();
+    if (key !== undefined) return await importOnce(context, upload, key, type, run);
+    const outcome = await run();
+    return outcome instanceof Response ? outcome : rendered(outcome);
   } finally {
     context.bulkCalls.leave(1);
   }
 }
 
 class Import {
-  private readonly upload: Upload;
   private readonly cutter = new LineCutter(IMPORT_LINE_BYTES_MAX);
   private readonly sender: ImportSender;
   /** Of the line that was read last, from 1. */
@@ -50,16 +50,16 @@ class Import {
 
   constructor(
     private readonly context: FrontContext,
-    request: Request,
+    private readonly upload: Upload,
     /** Undefined while the header that says how to read has not been there. */
     private reader: RowReader | undefined,
   ) {
-    const { backends, clock, deadlines } = context;
-    this.upload = new Upload(request, deadlines, clock);
+    const { backends, clock } = context;
     this.sender = new ImportSender(backends, clock, backends.map.sockets.length);
   }
 
-  async run(): Promise<Response> {
+  /** @returns what became of all lines; or a problem, after which the file may be sent again */
+  async run(): Promise<Imported | Response> {
     for (;;) {
       const chunk = await this.upload.next();
       if (chunk === 'stalled' || chunk === 'broken')
@@ -72,7 +72,9 @@ class Import {
     }
     if (this.reader === undefined) return this.wrongHeader([{ code: 'required', detail: 'is missing' }]);
     await this.sender.finished();
-    return this.result();
+    const { accepted, unchanged, rejected, errors, incomplete } = this.sender;
+    errors.sort((a, b) => a.line - b.line);
+    return { accepted, unchanged, rejected, errors, incomplete };
   }
 
   private async take(lines: Line[]): Promise<Response | undefined> {
@@ -107,12 +109,6 @@ class Import {
       detail: `${what} after line ${this.number}. What came before may have been set; send the file again.`,
       headers: CLOSE,
     });
-  }
-
-  private result(): Response {
-    const { accepted, unchanged, rejected, errors } = this.sender;
-    errors.sort((a, b) => a.line - b.line);
-    return ok(JSON.stringify({ accepted, unchanged, rejected, errors }));
   }
 
   private wrongHeader(faults: HeaderFault[]): Response {

@@ -35,8 +35,10 @@ export function readinessOf(
       ({ partition, state }) => state === 'serving' && map.owner[partition] === worker,
     ).length;
     serving += served;
-    if (served < owned)
-      missing.push(`worker ${worker} has not loaded ${owned - served} of its ${owned} partitions`);
+    const failing = status.partitions.filter(({ state }) => state === 'failing').length;
+    if (failing > 0) missing.push(`worker ${worker} fails to load ${failing} of its ${owned} partitions`);
+    if (served + failing < owned)
+      missing.push(`worker ${worker} has not loaded ${owned - served - failing} of its ${owned} partitions`);
   }
   return { missing, serving };
 }

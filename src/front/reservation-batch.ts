@@ -7,7 +7,9 @@
  *
  * A reservation with an idempotencyKey is the same request as one alone with that Idempotency-Key. A batch with an
  * Idempotency-Key is its reservations with keys made from it, so that what had been decided of it before a crash stays
- * decided; which of them are replayed their results say.
+ * decided. The key itself is sealed before the first of them begins, so that it has one payload for ever, and again, with
+ * a mark, before the end of an answer in which each has its last word. A repetition of such a one is a replay as a whole; of
+ * one that was cut short, the results say which of them are replayed, and the others are decided now.
  */
 import {
   BATCH_BODY_BYTES_MAX,
@@ -16,21 +18,21 @@ import {
   UNAVAILABLE_WAIT_MS,
 } from '../limits.ts';
 import { log } from '../observability/log.ts';
-import { type ProblemCode, problemOf } from '../reservations/outcomes.ts';
-import { problemFrom } from './answers.ts';
+import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+import { codeOf } from './answers.ts';
 import { NotJson, parseJson } from './body.ts';
 import type { CallContext } from './context.ts';
 import {
-  claim,
+  digest,
   IDEMPOTENCY_KEY,
-  type KeyInUse,
+  KeyInUse,
   keyOf,
   malformedKey,
   mayHaveHadEffect,
   parseKey,
-  release,
   whileClaimed,
 } from './idempotency.ts';
+import { LongClaim } from './long-claim.ts';
 import { invalid, invalidParts, type ProblemParts, problem, renderProblem } from './problems.ts';
 import { renderReservation } from './render.ts';
 import { refusalOf, shortOf, sourcingFaults, wishOf } from './reservations.ts';
@@ -72,15 +74,50 @@ async function answer(
   leave: () => void,
 ): Promise<Response> {
   if (key === undefined) return streamed(results(context, items, undefined), 'application/json', leave);
-  const whole = keyOf(key, TOGETHER, items, context.backends.partitions);
-  const claimed = await claim(context, whole);
-  if (claimed.kind !== 'claimed') return problemFrom(claimed, 'reads');
+  const claim = await LongClaim.take(context, keyOf(key, TOGETHER, items, context.backends.partitions));
+  if (claim instanceof Response) return claim;
+  const whole = await Whole.begin(claim);
+  if (whole instanceof Response) return whole;
   const response = streamed(results(context, items, whole), 'application/json', () => {
     leave();
-    void release(context, whole, true);
+    void claim.release(true);
   });
-  if (whole.known) response.headers.set('idempotency-replayed', 'true');
+  if (whole.isReplay) response.headers.set('idempotency-replayed', 'true');
   return response;
+}
+
+/** A batch with an Idempotency-Key. */
+class Whole {
+  /** Some of it may be decided when it is sent again. */
+  isOpen = false;
+
+  private constructor(
+    private readonly claim: LongClaim,
+    private readonly mark: KeyInUse,
+    /** Each of its results was given before. */
+    readonly isReplay: boolean,
+  ) {}
+
+  /** @returns the response to give where the key can't be sealed; then nothing has begun */
+  static async begin(claim: LongClaim): Promise<Whole | Response> {
+    const { key } = claim;
+    const mark = new KeyInUse(digest(`${key.hash}\nanswered`), key.fingerprint, key.partition);
+    const sealed = await claim.seal();
+    const before = sealed.kind === 'sealed' && key.replayed ? await claim.recall(mark) : sealed;
+    if (before === undefined || before.kind === 'sealed') return new Whole(claim, mark, mark.replayed);
+    await claim.release(before.kind === 'lost');
+    return problem(codeOf(before, 'reads'));
+  }
+
+  /** The key of one of its reservations. No header can have a line break, so that this is nobody's own. */
+  keyOf(index: number): string {
+    return `${this.claim.key.hash}\n${index}`;
+  }
+
+  /** Called before the end of the answer. */
+  async end(): Promise<void> {
+    if (!this.isOpen && !this.isReplay) await this.claim.seal(undefined, this.mark);
+  }
 }
 
 /** What each item is, as far as it could be read. */
@@ -109,7 +146,7 @@ function tooMany(count: number): Response {
 async function* results(
   context: CallContext,
   items: unknown[],
-  whole: KeyInUse | undefined,
+  whole: Whole | undefined,
 ): AsyncGenerator<string> {
   /** By item: its result, or the wait for it. */
   const open: (string | Promise<string>)[] = [];
@@ -120,9 +157,7 @@ async function* results(
       if (typeof body !== 'string') await context.batchLines.enter(body.lines.length);
       if (open.length % STARTED_TOGETHER === STARTED_TOGETHER - 1)
         await new Promise<void>((go) => context.clock.soon(go));
-      // No header can have a line break, so that this is nobody's own key.
-      const ownKey = whole === undefined ? undefined : `${whole.hash}\n${open.length}`;
-      open.push(typeof body === 'string' ? body : resultOf(context, body, ownKey));
+      open.push(typeof body === 'string' ? body : resultOf(context, body, whole, open.length));
     }
     piece += index === 0 ? await open[index] : `,${await open[index]}`;
     open[index] = '';
@@ -130,6 +165,7 @@ async function* results(
     yield piece;
     piece = '';
   }
+  await whole?.end();
   yield `${piece}]}`;
 }
 
@@ -144,18 +180,21 @@ function read(item: unknown): schemas.BatchReservation | string {
 async function resultOf(
   context: CallContext,
   { idempotencyKey, ...body }: schemas.BatchReservation,
-  ofBatch: string | undefined,
+  whole: Whole | undefined,
+  index: number,
 ): Promise<string> {
-  const text = idempotencyKey ?? ofBatch;
+  const text = idempotencyKey ?? whole?.keyOf(index);
   const key = text === undefined ? undefined : keyOf(text, ALONE, body, context.backends.partitions);
   try {
     const verdict = await patiently(context, () => decided(context, body, key));
-    const mark = key?.replayed ? ',"replayed":true' : '';
+    const mark = key?.replayed && !whole?.isReplay ? ',"replayed":true' : '';
+    if (whole !== undefined && verdict.kind === 'problem' && isPassing(verdict.code)) whole.isOpen = true;
     return verdict.kind === 'held'
       ? `{"status":201${mark},"reservation":${renderReservation(verdict.reservation, shortOf(body, verdict))}}`
       : failed(...refusalOf(verdict), mark);
   } catch (error) {
     log.error('reservation.failed', { requestId: context.requestId, error });
+    if (whole !== undefined) whole.isOpen = true;
     return failed('internal-error', {});
   } finally {
     context.batchLines.leave(body.lines.length);
@@ -186,6 +225,11 @@ async function decided(
   if (outcome.kind === 'problem' || outcome.kind === 'held' || outcome.kind === 'refused')
     return outcome as Verdict;
   throw new Error(`a claim was answered with ${outcome.kind}`);
+}
+
+/** Sent again, it may be answered otherwise. */
+function isPassing(code: ProblemCode): boolean {
+  return (problemOf(code) as Problem).retryAfter !== undefined;
 }
 
 function failed(code: ProblemCode, parts: ProblemParts, mark = ''): string {

@@ -59,6 +59,11 @@ export type PutLevel = Static<typeof PutLevel>;
 
 /** A line of an import; as JSON, or made from the columns of a CSV. */
 export const ImportRow = strict({ sku: Sku, location: Location, ...PutLevel.properties });
+/** One that says its backorderLimit, as those of an export do: once backorders were sold, less than none may be there. */
+export const ImportLevelRow = strict({
+  ...ImportRow.properties,
+  onHand: Type.Integer({ minimum: -QUANTITY_MAX, maximum: QUANTITY_MAX }),
+});
 export type ImportRow = Static<typeof ImportRow>;
 
 export const StockQuery = strict({

@@ -163,7 +163,7 @@ export const PROBLEMS = [
     status: 409,
     title: 'Less than nothing would be left',
     explanation:
-      'The adjustment takes away more units than are on hand. Nothing was changed. Count again, and set what the count found with PUT.',
+      'The adjustment takes away more units than are on hand. Or a line of an import says that less than none are there, and together with those that are promised it would be less than −2,147,483,647. Nothing was changed. Count again, and set what the count found with PUT.',
   },
   {
     code: 'stock-above-maximum',

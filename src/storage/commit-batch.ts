@@ -12,7 +12,7 @@
  *
  * A statement that is part of a trace says so in a comment (https://google.github.io/sqlcommenter), for whoever reads
  * it in the database's log or in pg_stat_activity. Its text is then another one each time, so it is sent without
- * being prepared: Postgres parses and plans it anew, and nothing of it is kept. The comment comes first, because
+ * being prepared: Postgres parses and plans it anew, and nothing of it is kept; a lane sends few of them. The comment comes first, because
  * pg_stat_activity shows only the beginning.
  */
 import { Fenced, type Sql } from './database.ts';
@@ -236,9 +236,8 @@ const keys: Part = {
   write: `insert into idempotency_key (partition, key, key_partition, fingerprint, answer, at)
     select u.partition, u.key, u.key_partition, u.fingerprint, decode(u.answer, 'hex'), ${AT}`,
   // One that was forgotten, and is used again before its row was swept away.
-  otherwise: `on conflict (partition, key) do update
-    set key_partition = excluded.key_partition, fingerprint = excluded.fingerprint, answer = excluded.answer,
-        at = excluded.at`,
+  otherwise: `on conflict (partition, key_partition, key) do update
+    set fingerprint = excluded.fingerprint, answer = excluded.answer, at = excluded.at`,
 };
 
 /** Afterwards nobody owns them: see take-partitions.ts. */

@@ -1,9 +1,15 @@
 /** What was answered to an Idempotency-Key. Read when a request is repeated. */
+import type { Key } from '../reservations/key.ts';
 import type { Sql } from './database.ts';
 
-/** @param key 32 hexadecimal digits */
-export async function findAnswer(sql: Sql, partition: number, key: string): Promise<Uint8Array | undefined> {
+/** @param partition the one that decided */
+export async function findAnswer(
+  sql: Sql,
+  partition: number,
+  { hash, partition: claimedAt }: Key,
+): Promise<Uint8Array | undefined> {
   const [row] = await sql<{ answer: Uint8Array }[]>`
-    select answer from holdfast.idempotency_key where partition = ${partition} and key = ${key}::uuid`;
+    select answer from holdfast.idempotency_key 
+     where partition = ${partition} and key_partition = ${claimedAt} and key = ${hash}::uuid`;
   return row?.answer;
 }

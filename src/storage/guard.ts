@@ -21,7 +21,7 @@ const KEEPALIVES = { tcp_keepalives_idle: 10, tcp_keepalives_interval: 5, tcp_ke
 const POLL_MS = 100;
 
 /** Makes the database ready, too. @throws DatabaseRefused where another server has it, or it cannot be used */
-export async function startGuard({ database, partitions, exposedAt }: GuardSpec): Promise<Running> {
+export async function startGuard({ database, partitions, exposedAt, starting }: GuardSpec): Promise<Running> {
   const connection = new Connections(() => openDatabase(database, 'guard', 1, KEEPALIVES));
   const lock = new Lock(connection);
   try {
@@ -36,7 +36,7 @@ export async function startGuard({ database, partitions, exposedAt }: GuardSpec)
       }
       await Bun.sleep(POLL_MS);
     }
-    await prepareDatabase(database, partitions, exposedAt);
+    await prepareDatabase(database, partitions, exposedAt, starting);
   } catch (error) {
     await connection.close();
     throw error;

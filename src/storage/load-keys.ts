@@ -26,6 +26,9 @@ export async function loadKeys(
     select partition, key_partition as "keyPartition", replace(key::text, '-', '') as key,
            replace(fingerprint::text, '-', '') as fingerprint, round(extract(epoch from at) * 1000)::float8 as at
       from holdfast.idempotency_key
-     where (partition = any(${listed}::smallint[]) or key_partition = any(${listed}::smallint[]))
+     where (partition = any(${listed}::smallint[])
+            -- As the primary key begins with the partition, each range of those that it names.
+            or partition = any(array(select partition from holdfast.partition))
+               and key_partition = any(${listed}::smallint[]))
        and at > to_timestamp(${since}::float8 / 1000)`.cursor(ROWS_AT_ONCE, (rows) => rows.forEach(onRow));
 }

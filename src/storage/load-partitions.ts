@@ -116,10 +116,13 @@ export async function loadUnsettled(
       from holdfast.reservation r
       join holdfast.reservation h
         on h.partition = r.home and h.id = r.id and h.status in ('confirmed', 'cancelled', 'expired', 'never', 'reheld')
-     where r.status = 'held' and r.home <> r.partition
-       and r.home = any(${arrayLiteral(homes)}::smallint[])`.cursor(ROWS_AT_ONCE, (rows) => {
-    for (const row of rows) onRow({ ...row, sold: parseSold(row.sold) });
-  });
+     where r.partition = any(array(select partition from holdfast.partition)) and r.status = 'held'
+       and r.home <> r.partition and r.home = any(${arrayLiteral(homes)}::smallint[])`.cursor(
+    ROWS_AT_ONCE,
+    (rows) => {
+      for (const row of rows) onRow({ ...row, sold: parseSold(row.sold) });
+    },
+  );
 }
 
 function parseSold(literal: string | null): Sold | undefined {

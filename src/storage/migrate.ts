@@ -11,6 +11,9 @@ import { sql as owners } from './migrations/002-owners.ts';
 import { sql as retention } from './migrations/003-retention.ts';
 import { sql as references } from './migrations/004-references.ts';
 import { sql as apiKeys } from './migrations/005-api-keys.ts';
+import { sql as reheld } from './migrations/006-reheld.ts';
+import { sql as keysByClaim } from './migrations/007-keys-by-claim.ts';
+import { forgetIdleOwners } from './take-partitions.ts';
 
 const SERVER_VERSION_MIN = 150_000;
 /** Any constant will do that other users of the database's advisory locks don't use: "holdfast" as bytes. */
@@ -18,16 +21,20 @@ const MIGRATION_LOCK = '7525354459811214196';
 const UNREACHABLE_AFTER_MS = 5000;
 
 /** Position + 1 is the migration's number. Append only: a migration that has run is never edited. */
-const MIGRATIONS = [reservations, owners, retention, references, apiKeys];
+const MIGRATIONS = [reservations, owners, retention, references, apiKeys, reheld, keysByClaim];
 
 /** A database that Holdfast can't use; the message is one line for an operator. */
 export class DatabaseRefused extends Error {}
 
-/** @param exposedAt the address that a server is to listen at, if others can reach it: not without an API key */
+/**
+ * @param exposedAt the address that a server is to listen at, if others can reach it: not without an API key
+ * @param starting a server is, and has no workers yet
+ */
 export async function prepareDatabase(
   spec: DatabaseSpec,
   partitions: number,
   exposedAt?: string,
+  starting = false,
 ): Promise<void> {
   const sql = openDatabase(spec, 'migrate');
   try {
@@ -54,6 +61,7 @@ export async function prepareDatabase(
           `the database at ${describe(spec)} cannot be prepared: ${failureText(error)}`,
         );
       });
+    if (starting) await forgetIdleOwners(sql);
     if (exposedAt !== undefined && !(await hasUsableApiKey(sql))) {
       throw new DatabaseRefused(
         `HOST is ${exposedAt}, which others can reach, and there is no API key that they would need: make one with \`bun run keys create --name admin --scope admin\`, or leave HOST at 127.0.0.1`,

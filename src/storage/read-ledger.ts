@@ -8,6 +8,9 @@
  * the first of each level, and how far back the page is makes no difference.
  *
  * Entries that retention has deleted end their lists.
+ *
+ * Units that were taken again for a reservation that had expired have an id of their own in the ledger, which no caller
+ * knows: an entry of theirs shows the reservation that was confirmed so.
  */
 import type { LedgerEntry, LedgerKind } from '../reservations/types.ts';
 import type { Sql } from './database.ts';
@@ -52,6 +55,10 @@ export async function readLedger(
   const numbers = levels.map(({ level }) => level);
   const found = await walk(sql, partition, numbers, heads, limit + 1);
   const page = found.slice(0, limit);
+  const known = await confirmedAs(
+    sql,
+    page.flatMap(({ reservation }) => reservation ?? []),
+  );
   const places = new Map(numbers.map((level, place) => [level, place]));
   const next = [...heads];
   const entries = page.map(({ level, previous, ...row }): LedgerEntry => {
@@ -60,7 +67,7 @@ export async function readLedger(
     return {
       ...row,
       location: levels[place].location,
-      reservation: row.reservation ?? undefined,
+      reservation: known.get(row.reservation) ?? row.reservation ?? undefined,
       reason: row.reason ?? undefined,
       reference: row.reference ?? undefined,
     };
@@ -88,4 +95,13 @@ async function walk(
     select seq, level, previous, kind::text as kind, on_hand_delta as "onHandDelta", reserved_delta as "reservedDelta",
            reservation, reason, reference, round(extract(epoch from at) * 1000)::float8 as at
       from walk order by seq desc limit ${limit}::integer`;
+}
+
+/** By the id under which units were taken again: the reservation that they were taken for. */
+async function confirmedAs(sql: Sql, ids: string[]): Promise<Map<string | null, string>> {
+  const found = await sql<{ again: string; id: string }[]>`
+    select again, r.id
+      from unnest(${arrayLiteral([...new Set(ids)])}::uuid[]) u (again)
+      cross join lateral (select id from holdfast.reservation where reheld_as = u.again limit 1) r`;
+  return new Map(found.map(({ again, id }) => [again, id]));
 }

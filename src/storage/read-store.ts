@@ -1,5 +1,5 @@
 /** The database as a worker reads it, and takes partitions of it: off the commit lanes, so that no commit waits. */
-import { PING_ANSWER_MS, READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../limits.ts';
+import { PING_ANSWER_MS, PING_WAIT_MS, READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../limits.ts';
 import type { DatabaseSpec } from '../process.ts';
 import { Connections, failureKind, failureText, openDatabase, type Sql } from './database.ts';
 import { findAnswer } from './find-answer.ts';
@@ -7,7 +7,7 @@ import { findReservation } from './find-reservation.ts';
 import { isHeld } from './is-held.ts';
 import { loadKeys } from './load-keys.ts';
 import { loadLevels, loadNever, loadOpen, loadUnsettled } from './load-partitions.ts';
-import { readCommitSeq, takePartitions } from './take-partitions.ts';
+import { forgetOwner, readCommitSeq, takePartitions } from './take-partitions.ts';
 
 export type ReadStore = ReturnType<typeof openReadStore>;
 
@@ -30,6 +30,7 @@ export function openReadStore(spec: DatabaseSpec, name: string) {
     findAnswer: on(findAnswer, REQUEST_DEADLINE_MS),
     isHeld: on(isHeld, REQUEST_DEADLINE_MS),
     readCommitSeq: (epoch: number) => asking.use((sql) => readCommitSeq(sql, epoch), PING_ANSWER_MS),
+    forgetOwner: (epoch: number) => asking.use((sql) => forgetOwner(sql, epoch), PING_WAIT_MS),
     failureKind,
     failureText,
     close: async () => {

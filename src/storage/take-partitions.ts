@@ -18,6 +18,10 @@
  * - The taker dies before the transaction ends: as if it had not begun. After it: it is named, and fenced by the next.
  * - Both take at once, because whoever tells them has lost track: they queue for the partition's row, the later one
  *   fences the earlier one, which ends.
+ *
+ * An owner that has given everything up still has its row, so that it may be given something again. The row goes with the
+ * worker that ends; one that was killed leaves it to the next start of a server. To delete a row is never unsafe: the
+ * number is not used again, and a commit that comes late finds no row.
  */
 import { Fenced, type Sql } from './database.ts';
 
@@ -55,6 +59,19 @@ export async function readCommitSeq(sql: Sql, epoch: number): Promise<number | u
   const [owner] = await sql<{ commitSeq: number }[]>`
     select commit_seq as "commitSeq" from holdfast.owner where epoch = ${epoch}`;
   return owner?.commitSeq;
+}
+
+/** Forgets an owner, unless it has something: then whoever takes that forgets it. */
+export async function forgetOwner(sql: Sql, epoch: number): Promise<void> {
+  await sql`
+    delete from holdfast.owner o where epoch = ${epoch}
+       and not exists (select from holdfast.partition p where p.epoch = o.epoch)`;
+}
+
+/** Forgets all owners that have nothing. Not while workers run: theirs would be fenced. */
+export async function forgetIdleOwners(sql: Sql): Promise<void> {
+  await sql`
+    delete from holdfast.owner o where not exists (select from holdfast.partition p where p.epoch = o.epoch)`;
 }
 
 export function arrayLiteral(values: readonly (number | string)[]): string {

@@ -12,7 +12,7 @@
  * with the new map. Nothing here is written down: a supervisor that dies takes its workers along, and
  * the next one begins with equal shares.
  */
-import { MOVED_AT_ONCE, MOVES_WAITING_MAX } from '../limits.ts';
+import { LOADING_TURN_MS, MOVED_AT_ONCE, MOVES_WAITING_MAX } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { ClaimUnderWay, MoveOutcome } from '../process.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
@@ -107,7 +107,7 @@ export class Placement {
     });
   }
 
-  /** @returns why nothing was moved */
+  /** @returns why not all were moved, or are not served yet */
   private async shift(partitions: number[], to: number): Promise<string | undefined> {
     const taker = this.workers()[to];
     if (!taker?.isServing) return `worker ${to} is not serving`;
@@ -117,17 +117,20 @@ export class Placement {
       if (!giver?.isServing) return `worker ${from}, which has it, is not serving`;
       const gave = await giver.order({ type: 'give', partitions: some });
       if (gave?.type !== 'gave') return `worker ${from} ended before it had given it up`;
+      if (gave.claims === undefined) return `worker ${from} has not loaded it yet`;
       for (const partition of some) this.displaced.delete(partition);
       this.assign([[some, to]]);
-      await this.have(to, some, gave.claims);
+      if (!(await this.have(to, some, gave.claims)))
+        return `worker ${to} has it now, and has not loaded it within ${LOADING_TURN_MS / 1000} s; it goes on trying`;
       log.info('partitions.moved', { partitions: some, to: [to], mapVersion: this.map.version });
     }
     return undefined;
   }
 
-  /** If it ends meanwhile, whoever is started in its place finds them in the map. */
-  private async have(worker: number, partitions: number[], claims: ClaimUnderWay[]): Promise<void> {
-    await this.workers()[worker].order({ type: 'take', partitions, claims });
+  /** If it ends meanwhile, whoever is started in its place finds them in the map. @returns false where it takes too long */
+  private async have(worker: number, partitions: number[], claims: ClaimUnderWay[]): Promise<boolean> {
+    const took = await this.workers()[worker].order({ type: 'take', partitions, claims });
+    return took?.type !== 'took' || took.served;
   }
 
   private assign(shares: [partitions: number[], worker: number][]): void {

@@ -1,10 +1,11 @@
 /** The processes that a supervisor keeps, and how a rolling restart replaces them. What it does in which order is in rolling.ts. */
 import { systemClock } from '../clock.ts';
-import { FRONT_DRAIN_MS } from '../limits.ts';
+import { FRONT_DRAIN_MS, STARTED_WITHIN_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { KeptProcess } from './kept-process.ts';
 import type { Placement } from './placement.ts';
 import { type Restartable, restartRolling } from './rolling.ts';
+import { within } from './within.ts';
 
 export interface Kept {
   workers: KeptProcess[];
@@ -68,7 +69,7 @@ export class Replacing implements Restartable {
         await placement.grow(socketOf(spare));
         const worker = newWorker(spare);
         kept.workers.push(worker);
-        await worker.start();
+        await startInTime(worker);
       }
       await step(spare);
     } finally {
@@ -81,7 +82,7 @@ export class Replacing implements Restartable {
     const { child, listensAtStart } = this.parts.newFront(front);
     this.kept.standby.push(child);
     try {
-      await child.start();
+      await startInTime(child);
     } catch (error) {
       this.kept.standby.pop();
       throw error;
@@ -98,9 +99,16 @@ export class Replacing implements Restartable {
     await closed;
     const listening = successor.hears('listening');
     successor.tell({ type: 'listen' });
-    await listening;
+    // Whoever is started in its place listens without being told.
+    const late = systemClock.after(STARTED_WITHIN_MS, () => successor.kill());
+    await listening.finally(late);
     this.kept.fronts[front] = successor;
     this.kept.standby.pop();
     await drained.finally(cancel);
   }
+}
+
+/** It has nothing to load. */
+function startInTime(child: KeptProcess): Promise<void> {
+  return within(STARTED_WITHIN_MS, child.start(), `${child.name} is not ready`, () => child.kill());
 }

@@ -8,10 +8,14 @@
  * A front: its successor gets everything ready but the port. The old one says that it is about to go (/livez answers 503, each answer
  * closes its connection), and after a while hands over the port, which is free for the few milliseconds that this takes: whoever
  * connects then is refused, unless there is another front and something that tries it. What the old one has, it finishes.
+ *
+ * A process that is not ready in time is ended, and the restart with it: the old one has not been touched by then, or, of a worker,
+ * the spare one has all that it had.
  */
 import { FRONT_NOTICE_MS, RESTARTED_WITHIN_MS } from '../limits.ts';
 import type { KeptProcess } from './kept-process.ts';
 import type { Placement } from './placement.ts';
+import { within } from './within.ts';
 
 /** Its name at the control socket. */
 export const ROLLING = 'restart-rolling';
@@ -52,7 +56,9 @@ async function restartWorker(
   placement.restarting.add(worker);
   try {
     await moved(placement.moveAll(placement.ownedBy(worker), spare));
-    await within(RESTARTED_WITHIN_MS, kept.restart(), `worker ${worker} does not come back`);
+    await within(RESTARTED_WITHIN_MS, kept.restart(), `worker ${worker} does not come back`, () =>
+      kept.kill(),
+    );
     const back = [...placement.ownedBy(spare), ...placement.displacedFrom(worker)];
     await moved(placement.moveAll(back, worker));
     say(`worker ${worker} restarted: process ${before} → ${kept.pid}, ${back.length} partitions`);
@@ -78,10 +84,4 @@ async function restartFront(
   await Bun.sleep(FRONT_NOTICE_MS);
   await server.replaceFront(front, successor);
   say(`front ${front} restarted: process ${before} → ${successor.pid}`);
-}
-
-function within<T>(ms: number, promise: Promise<T>, late: string): Promise<T> {
-  const { promise: tooLate, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`${late} within ${ms / 1000} s`)), ms);
-  return Promise.race([promise, tooLate]).finally(() => clearTimeout(timer));
 }

@@ -156,11 +156,12 @@ class Supervisor {
     const { host, partitions } = this.settings;
     const spec = { database, partitions, exposedAt: isLoopback(host) ? undefined : host };
     if (database.url !== undefined) {
-      const guard: GuardSpec = { role: 'guard', ...spec };
+      const guard: GuardSpec = { role: 'guard', ...spec, starting: true };
       this.guard = this.keep(guard, 0);
       await this.unlessStopped(this.guard.start());
       // A server that runs goes on without keys, letting nobody in; so does its guard, when it has to come back.
       guard.exposedAt = undefined;
+      guard.starting = false;
       return;
     }
     const ended = Promise.withResolvers<void>();

@@ -29,9 +29,19 @@ export function readQuantity(input: Reader): number {
   return bounded(input.u32(), 1, QUANTITY_MAX, 'quantity');
 }
 
+/** Of rows in a file. */
+export function readCount(input: Reader): number {
+  return bounded(input.f64(), 0, Number.MAX_SAFE_INTEGER, 'count');
+}
+
 /** Of a level, where there may be none. */
 export function readUnits(input: Reader): number {
   return bounded(input.u32(), 0, QUANTITY_MAX, 'number of units');
+}
+
+/** Of a level: less than none where backorders were sold. */
+export function readOnHand(input: Reader): number {
+  return bounded(input.i32(), -QUANTITY_MAX, QUANTITY_MAX, 'number of units on hand');
 }
 
 export function readOptionalUnits(input: Reader): number | undefined {

@@ -33,7 +33,8 @@ import {
 } from './fields.ts';
 import { decodeHold, encodeHold } from './hold-codec.ts';
 import { decodeHotSkus, encodeHotSkus } from './hot-codec.ts';
-import { type ImportRow, OUTCOMES, type Reply, type Request, type WorkerStatus } from './messages.ts';
+import { decodeImportRow, decodeSummary, encodeImportRow, encodeSummary } from './import-codec.ts';
+import { OUTCOMES, type Reply, type Request, type WorkerStatus } from './messages.ts';
 import {
   decodeEntries,
   decodeFindReservations,
@@ -66,6 +67,8 @@ const REQUEST_KINDS = [
   'read-ledger',
   'read-api-keys',
   'hottest',
+  'prolong',
+  'seal',
 ] as const satisfies readonly Request['kind'][];
 const REPLY_KINDS = [
   'granted',
@@ -84,6 +87,7 @@ const REPLY_KINDS = [
   'entries',
   'api-keys',
   'hottest',
+  'sealed',
 ] as const satisfies readonly Reply['kind'][];
 
 export function encodeRequest(out: Writer, request: Request): void {
@@ -138,7 +142,11 @@ export function encodeRequest(out: Writer, request: Request): void {
       return encodeKey(out, request.key);
     case 'claim':
     case 'recall':
+    case 'prolong':
       return encodeKey(out, request.key);
+    case 'seal':
+      encodeKey(out, request.key);
+      return encodeSummary(out, request.summary);
     case 'release':
       encodeKey(out, request.key);
       return out.u8(request.used ? 1 : 0);
@@ -220,30 +228,15 @@ export function decodeRequest(input: Reader): Request {
       return { kind, partition, deadline, id: readId(input), key: decodeKey(input) };
     case 'claim':
     case 'recall':
+    case 'prolong':
       return { kind, partition, deadline, key: requiredKey(input) };
+    case 'seal':
+      return { kind, partition, deadline, key: requiredKey(input), summary: decodeSummary(input) };
     case 'release':
       return { kind, partition, deadline, key: requiredKey(input), used: input.u8() === 1 };
     default:
       return { kind, partition, deadline, id: readId(input) };
   }
-}
-
-function encodeImportRow(out: Writer, row: ImportRow): void {
-  out.text(row.sku);
-  out.text(row.location);
-  out.u32(row.onHand);
-  encodeOptional(out, row.safetyStock);
-  encodeOptional(out, row.backorderLimit);
-}
-
-function decodeImportRow(input: Reader): ImportRow {
-  return {
-    sku: readName(input),
-    location: readName(input),
-    onHand: readUnits(input),
-    safetyStock: readOptionalUnits(input),
-    backorderLimit: readOptionalUnits(input),
-  };
 }
 
 export function encodeReply(out: Writer, reply: Reply): void {
@@ -298,6 +291,8 @@ export function encodeReply(out: Writer, reply: Reply): void {
       return out.u8(problemNumber(reply.code));
     case 'claimed':
       return out.u8(reply.known ? 1 : 0);
+    case 'sealed':
+      return encodeSummary(out, reply.summary);
     case 'replayed':
       encodeReply(out, reply.reply);
       return encodeRefusals(out, reply.short);
@@ -356,6 +351,8 @@ export function decodeReply(input: Reader): Reply {
       return { kind, code: problemByNumber(input.u8()) };
     case 'claimed':
       return { kind, known: input.u8() === 1 };
+    case 'sealed':
+      return { kind, summary: decodeSummary(input) };
     case 'replayed':
       return { kind, reply: decodeReply(input), short: decodeRefusals(input) };
   }

@@ -26,6 +26,7 @@ import {
   type StockLevel,
   type Strategy,
 } from '../reservations/types.ts';
+import type { ImportSummary } from './import-summary.ts';
 
 /** Holds this partition's lines of a reservation. Answers: `granted`, `refused`, `problem`. */
 export interface HoldRequest {
@@ -80,6 +81,7 @@ export interface PutLevelRequest {
 export interface ImportRow {
   sku: string;
   location: string;
+  /** May be below 0. */
   onHand: number;
   /** Absent: unchanged, or 0 for a new level. */
   safetyStock?: number;
@@ -198,6 +200,26 @@ export interface ReleaseRequest {
   used: boolean;
 }
 
+/** The request goes on: whoever waits for its key waits on. Answers: `claimed`. */
+export interface ProlongRequest {
+  kind: 'prolong';
+  partition: number;
+  deadline: number;
+  key: Key;
+}
+
+/**
+ * Of a key's own partition: writes down what a front has put together from the answers of many. Answers:
+ * `sealed`; `replayed` where something was written down before; `problem`.
+ */
+export interface SealRequest {
+  kind: 'seal';
+  partition: number;
+  deadline: number;
+  key: Key;
+  summary?: ImportSummary;
+}
+
 /** A participant asks the home what became of a reservation. Answers: `outcome`, `problem`. */
 export interface AskRequest {
   kind: 'ask';
@@ -276,6 +298,8 @@ export type Request = (
   | ClaimRequest
   | ReleaseRequest
   | RecallRequest
+  | ProlongRequest
+  | SealRequest
   | AskRequest
   | SettleRequest
   | SearchRequest
@@ -319,11 +343,18 @@ export type Reply =
   | { kind: 'claimed'; known: boolean }
   /** What a request with this key was answered before; of a reservation in mode `partial`, also what was not granted. */
   | { kind: 'replayed'; reply: Reply; short: Omit<LineRefusal, 'sku'>[] }
+  | Sealed
   | { kind: 'problem'; code: ProblemCode };
+
+/** What is remembered of a call that many partitions have a part in: that it was there, and of an import what became of it. */
+export interface Sealed {
+  kind: 'sealed';
+  summary?: ImportSummary;
+}
 
 export interface PartitionStatus {
   partition: number;
-  state: 'loading' | 'serving' | 'leaving';
+  state: 'loading' | 'failing' | 'serving' | 'leaving';
   epoch: number;
   levels: number;
   held: number;

@@ -3,6 +3,7 @@
  * batch, and are then decided one after the other.
  *
  *   loading ──serve()──▶ serving ──leave()──▶ leaving ──nothing waits──▶ left
+ *      └──▶ failing: loading goes wrong; another actor takes this one's place and tries again
  *
  * An actor that is leaving takes no more from callers, decides what it has, and gives its partition up in the batch that
  * has the last of it. Once it has left it writes nothing any more: what the partition still asks of itself is refused,
@@ -59,7 +60,7 @@ export class Actor {
   constructor(
     readonly partition: Partition,
     private readonly lane: Turns,
-    public state: 'loading' | 'serving' | 'leaving' | 'left' = 'serving',
+    public state: 'loading' | 'failing' | 'serving' | 'leaving' | 'left' = 'serving',
   ) {}
 
   get mailboxDepth(): number {

@@ -2,7 +2,7 @@
  * The partition of an Idempotency-Key sees to it that the key has one payload, wherever that takes effect, and
  * that of several requests with the key one is under way.
  *
- * A front claims the key, does what was asked, and releases it. Whoever claims meanwhile waits, and then finds where it
+ * A front claims the key, does what was asked, and releases it; where that takes long, it says so again and again. Whoever claims meanwhile waits, and then finds where it
  * was decided what the first one was answered. A claim is memory only: after a crash the keys are those that have
  * been decided, and where they were decided they are decided once, claimed or not. A partition that moves takes its
  * claims along.
@@ -10,7 +10,7 @@
 import { CLAIM_MS, KEYS_PER_PARTITION_MAX } from '../limits.ts';
 import type { ClaimUnderWay } from '../process.ts';
 import type { Answer } from '../wire/link.ts';
-import type { ClaimRequest, ReleaseRequest, Reply } from '../wire/messages.ts';
+import type { ClaimRequest, ProlongRequest, ReleaseRequest, Reply } from '../wire/messages.ts';
 import { Keys } from './keys.ts';
 
 const UNAVAILABLE: Reply = { kind: 'problem', code: 'partition-unavailable' };
@@ -54,6 +54,15 @@ export class Claims {
     const next = before?.next ?? [];
     this.underWay.set(hash, { fingerprint, caller, deadline: now + CLAIM_MS, fresh, next });
     answer({ kind: 'claimed', known: known === 'same' });
+  }
+
+  /** A claim that is not known here, because its partition has another owner now, is one from here on. */
+  prolong({ key: { hash, fingerprint } }: ProlongRequest, now: number, caller?: object): void {
+    const claim = this.underWay.get(hash);
+    const deadline = now + CLAIM_MS;
+    if (claim !== undefined) Object.assign(claim, { caller, deadline });
+    else this.underWay.set(hash, { fingerprint, caller, deadline, fresh: false, next: [] });
+    this.keys.add(hash, fingerprint, now);
   }
 
   release({ key: { hash, fingerprint }, used }: ReleaseRequest, now: number): void {

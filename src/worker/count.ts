@@ -1,5 +1,5 @@
 /** What a count changes of a level; it makes the level if it is new. */
-import { LEVELS_PER_SKU_MAX } from '../limits.ts';
+import { LEVELS_PER_SKU_MAX, QUANTITY_MAX } from '../limits.ts';
 import type { ImportRow } from '../wire/messages.ts';
 import { NONE, type Snapshot } from './snapshot.ts';
 
@@ -18,12 +18,14 @@ export interface Counted {
 export function count(
   snapshot: Snapshot,
   { sku, location, onHand, ifVersion, safetyStock, backorderLimit }: ImportRow & { ifVersion?: number },
-): Counted | 'version-mismatch' | 'too-many-levels' {
+): Counted | 'version-mismatch' | 'too-many-levels' | 'stock-below-zero' {
   const number = snapshot.findSku(sku);
   let level = snapshot.levelAt(number, location);
   const created = level === NONE;
   if (ifVersion !== undefined && (created || snapshot.version[level] !== ifVersion))
     return 'version-mismatch';
+  // What is promised may be sold, and must then still be a number that the column holds.
+  if (onHand - (created ? 0 : snapshot.reserved[level]) < -QUANTITY_MAX) return 'stock-below-zero';
   if (created) {
     if (number !== NONE && snapshot.levelsOfSku(number).length >= LEVELS_PER_SKU_MAX)
       return 'too-many-levels';

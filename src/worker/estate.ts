@@ -1,14 +1,16 @@
 /**
- * The partitions that a worker owns, and how they become more and fewer while it works. It is the worker's own record of what
- * it owns: maps say whom to ask, and may be older or newer than this.
+ * The partitions that a worker owns, and how they become more and fewer while it works, one order after another. It is the worker's
+ * own record of what it owns: maps say whom to ask, and may be older or newer than this.
  *
  *   take: the database names this worker's owner (storage/take-partitions.ts) ─▶ rows are loaded ─▶ served
  *   give: nothing more is taken from callers ─▶ the last commit gives it up ─▶ forgotten, with all of its memory
  *
- * What is on its way to either end does not fail: the database may be away for as long as it likes, and then it goes on.
+ * What is on its way to either end does not fail: the database may be away for as long as it likes, and then it goes on. But the
+ * next order waits for a loading only for LOADING_TURN_MS: rows that can't be loaded, now or ever, must not keep a
+ * worker from all others. What is not loaded is not given up either, since nothing is known of it.
  */
 import type { Clock } from '../clock.ts';
-import { COMMIT_LANES } from '../limits.ts';
+import { COMMIT_LANES, LOADING_TURN_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { ClaimUnderWay } from '../process.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
@@ -22,7 +24,7 @@ import type { Host } from './state.ts';
 import { partitionsTaken } from './worker-metrics.ts';
 
 const RETRY_MS_MIN = 20;
-const RETRY_MS_MAX = 1000;
+const RETRY_MS_MAX = 5000;
 
 export interface EstateParts {
   lanes: Lane[];
@@ -61,14 +63,16 @@ export class Estate {
     this.serve(actors, unsettled);
   }
 
-  /** In addition to what is owned. Resolves when they are served. */
-  take(partitions: number[], claims: ClaimUnderWay[]): Promise<void> {
+  /** In addition to what is owned. @returns whether all are served; where some are not yet, their loading goes on */
+  take(partitions: number[], claims: ClaimUnderWay[]): Promise<boolean> {
     return this.inTurn(async () => {
       const missing = partitions.filter((partition) => !this.actors.has(partition));
-      for (const lane of this.parts.lanes) {
+      const loaded = this.parts.lanes.map(async (lane) => {
         const ofLane = missing.filter((partition) => this.laneOf(partition) === lane);
         if (ofLane.length > 0) await this.takeUntilLoaded(lane, ofLane, claims);
-      }
+      });
+      await this.atMost(LOADING_TURN_MS, Promise.all(loaded));
+      return partitions.every((partition) => this.actors.get(partition)?.state === 'serving');
     });
   }
 
@@ -88,15 +92,20 @@ export class Estate {
           return fail('fenced', `epoch ${lane.epoch} is over: it can take no partitions`);
         if (kind === 'defect') return fail('defect', reader.failureText(error));
         log.warn('partitions.not-taken', { partitions, reason: reader.failureText(error) });
+        for (const actor of actors) actor.state = 'failing';
       }
       await new Promise<void>((resolve) => clock.after(retryMs, resolve));
     }
   }
 
-  /** Resolves when this worker has given them up and can never write to them again. @returns the claims to go with them */
-  give(partitions: number[]): Promise<ClaimUnderWay[]> {
+  /**
+   * Resolves when this worker has given them up and can never write to them again.
+   * @returns the claims to go with them; undefined where it keeps all of them, because some are not loaded
+   */
+  give(partitions: number[]): Promise<ClaimUnderWay[] | undefined> {
     return this.inTurn(async () => {
       const leaving = partitions.flatMap((partition) => this.actors.get(partition) ?? []);
+      if (leaving.some(({ state }) => state !== 'serving')) return undefined;
       const claims = leaving.flatMap(({ partition }) => partition.claims.handOver(partition.partition));
       await Promise.all(leaving.map((actor) => actor.leave()));
       for (const { partition } of leaving) this.actors.delete(partition.partition);
@@ -104,7 +113,13 @@ export class Estate {
     });
   }
 
-  /** What is being taken can't be given up before it is there. */
+  private atMost(ms: number, done: Promise<unknown>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.parts.clock.after(ms, resolve);
+      done.then(() => resolve(), reject).finally(cancel);
+    });
+  }
+
   private async inTurn<T>(run: () => Promise<T>): Promise<T> {
     const turn = this.lastTurn.then(run);
     this.lastTurn = turn.catch(() => {});
@@ -122,7 +137,8 @@ export class Estate {
       // To itself, not to whichever actor has the partition by then: it may have left and come back.
       const own: Host = { ...host, post: (_, command) => actor.post(command) };
       const partition = new Partition(number, this.locations, own, clock.now());
-      const actor = new Actor(partition, this.laneOf(number), 'loading');
+      const isFailing = this.actors.get(number)?.state === 'failing';
+      const actor = new Actor(partition, this.laneOf(number), isFailing ? 'failing' : 'loading');
       this.actors.set(number, actor);
       return actor;
     });

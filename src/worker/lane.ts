@@ -21,6 +21,7 @@ import type { CommitStore } from '../storage/commit-store.ts';
 import type { Actor } from './actor.ts';
 import { Admission } from './admission.ts';
 import { type Author, Batch } from './batch.ts';
+import { TracedCommits } from './traces.ts';
 import * as metrics from './worker-metrics.ts';
 
 /** Commands that one actor decides before the next actor's turn. */
@@ -41,6 +42,7 @@ export class Lane {
   private unanswered = 0;
   private scheduled = false;
   private idle: (() => void)[] = [];
+  private readonly traced = new TracedCommits();
   /** The number of this owner; see storage/take-partitions.ts. */
   epoch = 0;
   /** Of the last batch sent. */
@@ -145,11 +147,13 @@ export class Lane {
   private send(batch: Batch): void {
     const sentAt = elapsedMs();
     batch.seal(this.epoch, ++this.commitSeq);
+    const { rows } = batch;
+    if (rows.traceparent !== undefined && !this.traced.may(rows.at)) rows.traceparent = undefined;
     metrics.batchRows.observe(batch.rowCount);
     this.inFlight.push(batch);
     this.admission.sent();
     this.unanswered++;
-    this.store.commit(batch.rows).then(
+    this.store.commit(rows).then(
       () => {
         metrics.commitDuration.observe((elapsedMs() - sentAt) / 1000);
         this.answered(batch);

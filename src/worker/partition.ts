@@ -17,6 +17,7 @@ import type {
   ImportLevelsRequest,
   PutLevelRequest,
   Reply,
+  SealRequest,
   SettleRequest,
   Traceable,
 } from '../wire/messages.ts';
@@ -27,12 +28,18 @@ import { hold } from './decide-hold.ts';
 import { rehold } from './decide-rehold.ts';
 import { ask, asked, decideDue, settle } from './decide-settle.ts';
 import { adjust, importLevels, putLevel } from './decide-stock.ts';
-import { mayBeSentAgain, remember, rememberedOf, replay } from './remember.ts';
+import { mayBeSentAgain, remember, rememberedOf, replay, seal } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import { type OwnCommand, PartitionState, type Turn } from './state.ts';
 
 /** What may have an Idempotency-Key. */
-type KeyedCommand = HoldRequest | AdjustRequest | CancelRequest | ConfirmRequest | ExtendRequest;
+type KeyedCommand =
+  | HoldRequest
+  | AdjustRequest
+  | CancelRequest
+  | ConfirmRequest
+  | ExtendRequest
+  | SealRequest;
 
 export type CallerCommand = (
   | KeyedCommand
@@ -73,7 +80,7 @@ export class Partition extends PartitionState {
   private decideOnce(turn: Turn, command: KeyedCommand, key: Key, answer: Answer): void {
     const known = this.keys.find(key.hash, key.fingerprint);
     if (known === 'other') return this.refuse(answer, 'idempotency-key-reused');
-    if (known === 'same') return replay(this, key.hash, answer);
+    if (known === 'same') return replay(this, key, answer);
     if (this.keys.count >= KEYS_PER_PARTITION_MAX) return this.refuse(answer, 'overloaded');
     const once = { ...key, remembered: false };
     this.dispatch({ ...turn, key: once }, command, (reply) => {
@@ -98,6 +105,8 @@ export class Partition extends PartitionState {
         return close(this, turn, command, answer);
       case 'extend':
         return extend(this, turn, command, answer);
+      case 'seal':
+        return seal(this, turn, command, answer);
       case 'ask':
         return ask(this, turn, command, answer);
       case 'settle':
@@ -116,7 +125,7 @@ export class Partition extends PartitionState {
 
   /** Another request with the key may have come first; then its answer is the one that counts. */
   private rememberReply(turn: Turn, { key, reply, answer }: Extract<OwnCommand, { kind: 'remember' }>): void {
-    if (this.keys.find(key.hash, key.fingerprint) !== 'none') return replay(this, key.hash, answer);
+    if (this.keys.find(key.hash, key.fingerprint) !== 'none') return replay(this, key, answer);
     remember(this, { ...turn, key: { ...key, remembered: false } }, rememberedOf(reply));
     this.whenDurable(() => answer(reply));
   }
@@ -152,7 +161,7 @@ export class Partition extends PartitionState {
   }
 }
 
-const KEYED = ['hold', 'adjust', 'cancel', 'confirm', 'extend'];
+const KEYED = ['hold', 'adjust', 'cancel', 'confirm', 'extend', 'seal'];
 function mayHaveKey(command: CallerCommand | OwnCommand): command is KeyedCommand {
   return KEYED.includes(command.kind);
 }

@@ -16,7 +16,7 @@ import { Reader, Writer } from '../wire/bytes.ts';
 import { decodeReply, encodeReply } from '../wire/codec.ts';
 import { decodeRefusals, encodeRefusals } from '../wire/fields.ts';
 import type { Answer } from '../wire/link.ts';
-import type { Reply } from '../wire/messages.ts';
+import type { Reply, SealRequest } from '../wire/messages.ts';
 import type { PartitionState, Turn } from './state.ts';
 import { keyReplays } from './worker-metrics.ts';
 
@@ -81,10 +81,17 @@ export function rememberedOf(reply: Reply): Remembered {
   return { kind: 'seen', id, status, expiresAt, short: [] };
 }
 
+/** Writes down what a front asks to have written down, and nothing else. */
+export function seal(state: PartitionState, turn: Turn, { summary }: SealRequest, answer: Answer): void {
+  const sealed = { kind: 'sealed', summary } as const;
+  remember(state, turn, sealed);
+  state.whenDurable(() => answer(sealed));
+}
+
 /** Says what was answered to this key, if it was decided here. */
-export function recall(state: PartitionState, { hash, fingerprint }: Key, answer: Answer): void {
-  const known = state.keys.find(hash, fingerprint);
-  if (known === 'same') return replay(state, hash, answer);
+export function recall(state: PartitionState, key: Key, answer: Answer): void {
+  const known = state.keys.find(key.hash, key.fingerprint);
+  if (known === 'same') return replay(state, key, answer);
   answer(
     known === 'other'
       ? { kind: 'problem', code: 'idempotency-key-reused' }
@@ -93,16 +100,16 @@ export function recall(state: PartitionState, { hash, fingerprint }: Key, answer
 }
 
 /** Answers a request with this key as it was answered before. */
-export function replay(state: PartitionState, hash: string, answer: Answer): void {
+export function replay(state: PartitionState, key: Key, answer: Answer): void {
   keyReplays.value++;
   const failed = (): void => answer({ kind: 'problem', code: 'partition-unavailable' });
   state.whenDurable(() => {
     state.host
-      .findAnswer(state.partition, hash)
+      .findAnswer(state.partition, key)
       .then((bytes) => {
         if (bytes === undefined) {
           // It has run out in the database before it did here; sent again, the request is a new one.
-          state.keys.remove(hash);
+          state.keys.remove(key.hash);
           return failed();
         }
         const remembered = decode(bytes);

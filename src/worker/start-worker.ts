@@ -57,7 +57,9 @@ export async function startWorker(
         case 'give':
           return void running.give(message.partitions).then((claims) => say({ type: 'gave', claims }));
         case 'take':
-          return void running.take(message.partitions, message.claims).then(() => say({ type: 'took' }));
+          return void running
+            .take(message.partitions, message.claims)
+            .then((served) => say({ type: 'took', served }));
       }
     },
     async drain() {

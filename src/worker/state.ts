@@ -40,7 +40,7 @@ export interface Host {
   /** Reads a reservation that is not in memory. */
   find(home: number, id: string): Promise<Found>;
   /** Reads what was answered to an Idempotency-Key. */
-  findAnswer(partition: number, hash: string): Promise<Uint8Array | undefined>;
+  findAnswer(partition: number, key: Key): Promise<Uint8Array | undefined>;
 }
 
 /** Commands that a partition sends to itself, when what it waited for is there. */

@@ -3,6 +3,7 @@
  * an event marks the decision; and beneath it one for the commit that it waited for. A commit has many commands:
  * each traced one gets a span of it.
  */
+import { TRACED_COMMITS_PER_SECOND } from '../limits.ts';
 import { type Attributes, type Span, startSpan } from '../observability/spans.ts';
 import { type TraceContext, traceparentOf } from '../observability/trace-context.ts';
 import type { Answer } from '../wire/link.ts';
@@ -27,6 +28,22 @@ export function follow(request: Exclude<Request, { kind: 'status' }>, answer: An
 export function traceOf(command: CallerCommand | OwnCommand): TraceContext | undefined {
   if (command.kind === 'rehold') return command.request.trace;
   return 'trace' in command ? command.trace : undefined;
+}
+
+/** Which commits name a trace in their statement. Each is planned anew, and whoever sends traces must not slow everybody. */
+export class TracedCommits {
+  private since = Number.NEGATIVE_INFINITY;
+  private count = 0;
+
+  /** Counts a commit that could. @returns whether it may */
+  may(now: number): boolean {
+    // Also where the clock was set back.
+    if (Math.abs(now - this.since) >= 1000) {
+      this.since = now;
+      this.count = 0;
+    }
+    return ++this.count <= TRACED_COMMITS_PER_SECOND;
+  }
 }
 
 /** The traces that a batch is part of. */

@@ -60,9 +60,9 @@ export interface RunningWorker {
   /** From now on, other partitions are where this map says. */
   adopt(map: PartitionMap): void;
   /** @see Estate.give */
-  give(partitions: number[]): Promise<ClaimUnderWay[]>;
+  give(partitions: number[]): Promise<ClaimUnderWay[] | undefined>;
   /** @see Estate.take */
-  take(partitions: number[], claims: ClaimUnderWay[]): Promise<void>;
+  take(partitions: number[], claims: ClaimUnderWay[]): Promise<boolean>;
   owned(): number[];
 }
 
@@ -139,7 +139,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
       return answer({ kind: 'problem', code: 'partition-unavailable' });
     }
     if (request.kind === 'get-levels') return levelReads.read(actor.partition, request, answer);
-    if (isAway(request.partition) && request.kind !== 'release')
+    if (isAway(request.partition) && request.kind !== 'release' && request.kind !== 'prolong')
       return answer({ kind: 'problem', code: 'overloaded' });
     switch (request.kind) {
       case 'export-levels':
@@ -148,6 +148,9 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
         return getReservation(actor.partition, request.id, answer);
       case 'claim':
         return actor.partition.claims.claim(request, clock.now(), answer, caller);
+      case 'prolong':
+        actor.partition.claims.prolong(request, clock.now(), caller);
+        return answer({ kind: 'claimed', known: true });
       case 'release':
         actor.partition.claims.release(request, clock.now());
         return answer({ kind: 'claimed', known: true });
@@ -272,6 +275,8 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
       while (server.unanswered > 0 && clock.now() < giveUpAt)
         await new Promise<void>((resolve) => clock.after(DRAIN_POLL_MS, resolve));
       for (const lane of lanes) lane.close();
+      // In vain while the database is away; the next server does it.
+      await Promise.all(lanes.map(({ epoch }) => reader.forgetOwner(epoch).catch(() => {})));
       peers.close();
       server.stop();
       await Promise.all([...stores.map((store) => store.close()), reader.close()]);

@@ -70,6 +70,28 @@ test('levels go in and come out as streams', async () => {
   expect(await holdfast.stock.importFrom(file, 'csv')).toMatchObject({ accepted: 1 });
 });
 
+test('a level below nothing, as sold backorders leave it, goes out and comes in', async () => {
+  const { stock, reservations } = holdfast;
+  await stock.put('owed', 'here', { onHand: 2, safetyStock: 0, backorderLimit: 5 });
+  const sell = async (sku: string, quantity: number) =>
+    reservations.confirm((await reservations.hold({ lines: [{ sku, quantity }] })).id);
+  await sell('owed', 4);
+  const [header, ...lines] = (await new Response(await stock.exportAs('csv')).text()).split('\r\n');
+  const line = lines.find((one) => one.startsWith('owed,'));
+  expect(line).toBe('owed,here,-2,0,5');
+  const send = (...rows: (string | undefined)[]) =>
+    stock.importFrom(new Blob([[header, ...rows].join('\n')]).stream(), 'csv');
+  expect(await send(...lines)).toMatchObject({ accepted: 0, rejected: 0 });
+  expect(await send(line, line?.replace('owed', 'owed-elsewhere'))).toMatchObject({
+    accepted: 1,
+    unchanged: 1,
+  });
+  const { levels } = await stock.get('owed-elsewhere');
+  expect(levels).toMatchObject([{ onHand: -2, backorderLimit: 5, available: 3 }]);
+  await sell('owed-elsewhere', 3);
+  await expect(sell('owed-elsewhere', 1)).rejects.toMatchObject({ code: 'insufficient-stock' });
+});
+
 test('a reservation is held, extended, sold, cancelled, found', async () => {
   const { stock, reservations } = holdfast;
   await stock.put('mug', 'berlin', { onHand: 3 });

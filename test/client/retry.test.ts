@@ -144,9 +144,14 @@ test('a put that compares is sent again only where nothing has happened', async 
   expect(seen.map(({ key }) => key)).toEqual([null, null, null]);
 });
 
-test('an import is sent once', async () => {
-  answers = [problem(503, 'overloaded')];
-  await errorOf(stock.import([{ sku: 'mug', location: 'here', onHand: 1 }]), ProblemError);
+test('an import is sent once, with a key by which its caller can send it again', async () => {
+  answers = [problem(503, 'overloaded'), json(200, { accepted: 1 })];
+  const levels = [{ sku: 'mug', location: 'here', onHand: 1 }];
+  const { idempotencyKey } = await errorOf(stock.import(levels), ProblemError);
+  expect(seen).toHaveLength(1);
+  await stock.import(levels, { idempotencyKey });
+  expect(idempotencyKey).toBeString();
+  expect(seen.splice(1).map(({ key }) => key)).toEqual([idempotencyKey ?? '']);
   expect(seen.map(({ body }) => body)).toEqual(['{"sku":"mug","location":"here","onHand":1}\n']);
 });
 

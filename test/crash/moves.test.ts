@@ -3,12 +3,13 @@
  * move, every partition has one owner afterwards and serves; and what a worker had that cannot be kept running is served by the
  * others.
  */
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { partitionOf } from '../../src/routing/partition-map.ts';
-import { type BooksSql, openBooks } from '../helpers/books.ts';
+import type { BooksSql } from '../helpers/books.ts';
 import { Load } from '../helpers/load.ts';
-import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { Shop, seeded, skusOfWorker } from '../helpers/shop.ts';
+import { type TestServer, until } from '../helpers/server.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { type Shop, seeded, skusOfWorker } from '../helpers/shop.ts';
 
 const SLOW_MS = 120_000;
 const BACK_MS = 20_000;
@@ -19,18 +20,9 @@ let server: TestServer;
 let shop: Shop;
 let sql: BooksSql;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
-}, SLOW_MS);
-
-afterAll(async () => {
-  await sql.end();
-  expect(server.output()).not.toContain('invariant.broken');
-  expect(server.output()).not.toContain('books.unbalanced');
-  await server.stop();
-}, SLOW_MS);
+shareServer((shared) => {
+  ({ server, shop, sql } = shared);
+});
 
 interface Table {
   partitions: { partition: number; worker: number; state: string; epoch: number }[];
@@ -80,6 +72,8 @@ test(
     // It is back, with nothing; until somebody gives it something.
     await until(() => server.workerPids().length === 2, BACK_MS, server.output);
     await until(async () => (await move(partitionOf(mine, 256), 1)).status === 200, BACK_MS, server.output);
+    // Each front has to reach it again first.
+    await everythingServes();
     expect((await table()).filter(({ worker }) => worker === 1)).toEqual([
       expect.objectContaining({ partition: partitionOf(mine, 256), state: 'serving' }),
     ]);

@@ -2,11 +2,12 @@
  * Imports, exports and batches with real processes: a file far larger than what the front may take of memory,
  * uploads that break off, workers that die in the middle, and the books afterwards.
  */
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
-import { type BooksSql, faultsOf, openBooks } from '../helpers/books.ts';
-import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { type Level, Shop, seeded } from '../helpers/shop.ts';
+import { type BooksSql, faultsOf } from '../helpers/books.ts';
+import { type TestServer, until } from '../helpers/server.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { type Level, type Shop, seeded } from '../helpers/shop.ts';
 
 const SLOW_MS = 240_000;
 const LEVELS = 200_000;
@@ -27,16 +28,9 @@ let server: TestServer;
 let shop: Shop;
 let sql: BooksSql;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
-}, SLOW_MS);
-
-afterAll(async () => {
-  await sql?.end();
-  await server?.stop();
-}, SLOW_MS);
+shareServer((shared) => {
+  ({ server, shop, sql } = shared);
+});
 
 type BodyInit = ConstructorParameters<typeof Response>[0];
 

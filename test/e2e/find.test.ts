@@ -1,9 +1,10 @@
 /** Finding reservations as a client does: over partitions of two workers, while others are being made. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { SEARCHES_AT_ONCE } from '../../src/limits.ts';
-import { type BooksSql, openBooks } from '../helpers/books.ts';
-import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { forEachAtOnce, type Problem, type Reservation, Shop, skusOfWorker } from '../helpers/shop.ts';
+import type { BooksSql } from '../helpers/books.ts';
+import { type TestServer, until } from '../helpers/server.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { forEachAtOnce, type Problem, type Reservation, type Shop, skusOfWorker } from '../helpers/shop.ts';
 
 const SLOW_MS = 60_000;
 const WORKERS = 2;
@@ -13,17 +14,10 @@ let server: TestServer;
 let shop: Shop;
 let sql: BooksSql;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: String(WORKERS), HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
+shareServer(async (shared) => {
+  ({ server, shop, sql } = shared);
   await shop.stockUp(SKUS, 'berlin', 10_000);
   await shop.stockUp(SKUS.slice(0, 3), 'hamburg', 10_000);
-});
-
-afterAll(async () => {
-  await sql.end();
-  await server.stop();
 });
 
 const SKUS = [...skusOfWorker(0, 'find', 4), ...skusOfWorker(1, 'find', 4)];

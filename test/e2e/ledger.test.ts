@@ -1,8 +1,9 @@
 /** The ledger of a SKU as a client reads it: what was done, in the order in which it was done, and nothing else. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { partitionOf } from '../../src/routing/partition-map.ts';
-import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { forEachAtOnce, type Problem, type Reservation, Shop, skusOfWorker } from '../helpers/shop.ts';
+import { type TestServer, until } from '../helpers/server.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { forEachAtOnce, type Problem, type Reservation, type Shop, skusOfWorker } from '../helpers/shop.ts';
 
 const PARTITIONS = 256;
 setDefaultTimeout(60_000);
@@ -10,12 +11,9 @@ setDefaultTimeout(60_000);
 let server: TestServer;
 let shop: Shop;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
+shareServer((shared) => {
+  ({ server, shop } = shared);
 });
-
-afterAll(() => server.stop());
 
 interface Entry {
   seq: number;
@@ -198,6 +196,30 @@ test('shows units of an order that did not come about as held and given back', a
   // Where the home was asked first, nothing was held at all.
   expect([['counted 0'], ['never -4', 'held 4', 'counted 0']]).toContainEqual(kinds);
   expect(new Set(entries.map(({ reservation }) => reservation)).size).toBe(entries.length === 1 ? 1 : 2);
+});
+
+test('what was sold after its expiry stands under the reservation that was confirmed', async () => {
+  const skus = [skusOfWorker(0, 'late-a', 1)[0], skusOfWorker(1, 'late-b', 1)[0]];
+  await shop.stockUp(skus, 'berlin', 10);
+  const lines = skus.map((sku) => ({ sku, quantity: 4 }));
+  const { id } = (await shop.hold(lines, { expiresInSeconds: 1 })).body;
+  await until(
+    async () => (await shop.read(id)).body.status === 'expired',
+    5000,
+    () => 'it does not expire',
+  );
+  expect((await shop.confirm(id, { ifExpired: 'rehold' })).status).toBe(200);
+  for (const sku of skus) {
+    const entries = await ledger(sku);
+    expect(entries.map(({ kind, reservation }) => [kind, reservation])).toEqual([
+      ['confirmed', id],
+      ['held', id],
+      ['expired', id],
+      ['held', id],
+      ['counted', undefined],
+    ]);
+    expect(await ledger(sku, '?limit=2')).toEqual(entries);
+  }
 });
 
 test('a page begun stays as it was while the SKU goes on being sold', async () => {

@@ -1,25 +1,17 @@
 /** Invariant I6 as a client sees it: an order over partitions of two workers is held wholly or not at all. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { type BooksSql, faultsOf, openBooks } from '../helpers/books.ts';
-import { startServer, type TestServer } from '../helpers/server.ts';
-import { forEachAtOnce, type Line, Shop, skusOfWorker } from '../helpers/shop.ts';
+import { expect, setDefaultTimeout, test } from 'bun:test';
+import { type BooksSql, faultsOf } from '../helpers/books.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { forEachAtOnce, type Line, type Shop, skusOfWorker } from '../helpers/shop.ts';
 
 const SLOW_MS = 60_000;
 setDefaultTimeout(SLOW_MS);
 
-let server: TestServer;
 let shop: Shop;
 let sql: BooksSql;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
-});
-
-afterAll(async () => {
-  await sql.end();
-  await server.stop();
+shareServer((shared) => {
+  ({ shop, sql } = shared);
 });
 
 async function reservedOf(skus: readonly string[]): Promise<number[]> {

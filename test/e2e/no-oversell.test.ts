@@ -2,10 +2,17 @@
  * Invariant I1 against the real processes: four times as many requests as there are units, all at
  * once, over two fronts and two workers. Afterwards clients, HTTP and Postgres must tell one story.
  */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { type BooksSql, decisionsOf, faultsOf, levelsOf, openBooks } from '../helpers/books.ts';
-import { startServer, type TestServer } from '../helpers/server.ts';
-import { forEachAtOnce, type Line, type Reservation, Shop, seeded, unitsByLevel } from '../helpers/shop.ts';
+import { expect, setDefaultTimeout, test } from 'bun:test';
+import { type BooksSql, decisionsOf, faultsOf, levelsOf } from '../helpers/books.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import {
+  forEachAtOnce,
+  type Line,
+  type Reservation,
+  type Shop,
+  seeded,
+  unitsByLevel,
+} from '../helpers/shop.ts';
 
 const SEED = Number(process.env.SEED ?? Date.now());
 const UNITS = 400;
@@ -13,19 +20,11 @@ const AT_ONCE = 256;
 const SLOW_MS = 60_000;
 setDefaultTimeout(SLOW_MS);
 
-let server: TestServer;
 let shop: Shop;
 let sql: BooksSql;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
-});
-
-afterAll(async () => {
-  await sql.end();
-  await server.stop();
+shareServer((shared) => {
+  ({ shop, sql } = shared);
 });
 
 interface Demand {

@@ -2,10 +2,11 @@
  * Invariant I7: in steady state the write path runs no SELECT of stock or reservations. Postgres itself
  * is the witness: pg_stat_statements, told to count the statements inside of functions too.
  */
-import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { type BooksSql, openBooks } from '../helpers/books.ts';
-import { startServer, type TestServer } from '../helpers/server.ts';
-import { forEachAtOnce, type Reservation, Shop, skusOfWorker } from '../helpers/shop.ts';
+import { expect, test } from 'bun:test';
+import type { BooksSql } from '../helpers/books.ts';
+import type { TestServer } from '../helpers/server.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { forEachAtOnce, type Reservation, type Shop, skusOfWorker } from '../helpers/shop.ts';
 
 const SLOW_MS = 60_000;
 const COMMANDS = 1500;
@@ -15,16 +16,9 @@ let server: TestServer;
 let shop: Shop;
 let sql: BooksSql;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
-}, SLOW_MS);
-
-afterAll(async () => {
-  await sql.end();
-  await server.stop();
-}, SLOW_MS);
+shareServer((shared) => {
+  ({ server, shop, sql } = shared);
+});
 
 interface Statement {
   query: string;

@@ -5,13 +5,15 @@
  */
 import { afterAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { STARTED_WITHIN_MS } from '../../src/limits.ts';
 import { Balanced } from '../helpers/balanced.ts';
 import { faultsOf, openBooks } from '../helpers/books.ts';
-import { makeHome, REPOSITORY, startServer, type TestServer } from '../helpers/server.ts';
+import { makeHome, REPOSITORY, startServer, type TestServer, until } from '../helpers/server.ts';
 import { SteadyLoad } from '../helpers/steady-load.ts';
 
 const SLOW_MS = 90_000;
 const LOADED_MS = 1000;
+const STARTED_MS = 15_000;
 
 let server: TestServer | undefined;
 afterAll(() => server?.kill9(), SLOW_MS);
@@ -69,9 +71,44 @@ test.each([
       Array.from({ length: 256 }, (_, partition) => Math.floor((partition * workers) / 256)),
     );
     expect(await faultsOf(sql, { settled: false })).toEqual([]);
+    // Nothing is left of those that were replaced.
+    expect(await sql`select from holdfast.owner`).toHaveLength(workers);
     expect(server.output()).not.toContain('"level":"error"');
     await sql.end();
     await server.stop();
+    server = undefined;
+  },
+  SLOW_MS,
+);
+
+test(
+  'a new front that does not get ready is ended, and the old one goes on',
+  async () => {
+    server = await startServer({ env: { HOLDFAST_WORKERS: '1', HOLDFAST_FRONTS: '1' } });
+    const running = server;
+    const [old] = running.frontPids();
+    const restarting = restart(running.home.dataDir, '--rolling');
+    const successor = (): number | undefined => running.frontPids().find((pid) => pid !== old);
+    await until(
+      () => successor() !== undefined,
+      STARTED_MS,
+      () => `no other front is started\n${running.output()}`,
+    );
+    process.kill(successor()!, 'SIGSTOP');
+    expect(await restarting).toMatchObject({
+      code: 1,
+      stderr: `holdfast: front 0 is not ready within ${STARTED_WITHIN_MS / 1000} s\n`,
+    });
+    await until(
+      () => successor() === undefined,
+      STARTED_MS,
+      () => 'it is still there',
+    );
+    expect(running.frontPids()).toEqual([old]);
+    expect((await fetch(`${running.url}/readyz`)).status).toBe(200);
+    expect((await fetch(`${running.url}/livez`)).status).toBe(200);
+    expect(running.output()).toContain('"event":"restart.failed"');
+    await running.stop();
     server = undefined;
   },
   SLOW_MS,

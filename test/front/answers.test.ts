@@ -343,6 +343,14 @@ describe('what people who run it see', () => {
       'worker 0 has not loaded 3 of its 16 partitions',
     ],
     [
+      'partitions that can’t be loaded',
+      {
+        ...status,
+        partitions: status.partitions.map((one, i) => (i < 2 ? { ...one, state: 'failing' } : one)),
+      },
+      'worker 0 fails to load 2 of its 16 partitions',
+    ],
+    [
       'partitions that nobody has',
       { ...status, partitions: [] },
       'worker 0 has not loaded 16 of its 16 partitions',

@@ -42,7 +42,7 @@ describe('the fields of a line', () => {
     const level = fc.record({
       sku: key,
       location: fc.oneof(key, fc.constantFrom('"', ',', '",', '""', 'a"b,c', '=1+1', ' ')),
-      onHand: fc.nat(2_147_483_647),
+      onHand: fc.integer({ min: -2_147_483_647, max: 2_147_483_647 }),
       safetyStock: fc.nat(2_147_483_647),
       backorderLimit: fc.nat(2_147_483_647),
     });
@@ -104,6 +104,10 @@ describe('lines of a CSV', () => {
     ['x,2147483648,A,,', 'out-of-range'],
     ['x,99999999999999999999,A,,', 'wrong-type'],
     ['x,-1,A,,', 'out-of-range'],
+    ['x,-1,A,,0', 'out-of-range'],
+    ['x,-1,A,0,', { ...row, onHand: -1, backorderLimit: 0 }],
+    ['x,-2147483647,A,5,', { ...row, onHand: -2_147_483_647, backorderLimit: 5 }],
+    ['x,-2147483648,A,5,', 'out-of-range'],
     ['x,-0,A,,', { ...row, onHand: 0 }],
     ['x,1.5,A,,', 'wrong-type'],
     ['x,1e3,A,,', 'wrong-type'],
@@ -112,6 +116,7 @@ describe('lines of a CSV', () => {
     ['x, 5,A,,', 'wrong-type'],
     ['x,,A,,', 'wrong-type'],
     ['x,five,A,,', 'wrong-type'],
+    ['x,five,A,0,', 'wrong-type'],
     ['x,5,A,-1,', 'out-of-range'],
     ['x,5,A,,many', 'wrong-type'],
     [',5,A,,', 'not-allowed'],

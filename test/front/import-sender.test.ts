@@ -193,6 +193,7 @@ describe('a partition that does not answer', () => {
       expect(clock.now() - startedAt).toBeLessThan(BULK_RETRY_MS + 2000);
       expect(totals(sender)).toEqual([1, 0, rows]);
       expect(sender.errors[0]).toMatchObject({ line: 1, code });
+      expect(sender.incomplete).toBe(true);
       // One message after the other was tried once, when the first had been given up.
       const last = asked.filter(({ partition }) => partition === dead).slice(-10);
       expect(new Set(last.map(({ rows: [first] }) => first.onHand)).size).toBe(10);

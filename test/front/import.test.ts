@@ -9,11 +9,14 @@ const IMPORT = '/v1/stock/import';
 const HEADER = 'sku,location,onHand';
 type Json = ReturnType<typeof JSON.parse>;
 
-/** Accepts every row. */
-const accepting: Script = (request) =>
-  request.kind === 'import-levels'
-    ? { kind: 'imported', changed: request.rows.length, unchanged: 0, refused: [] }
-    : undefined;
+/** Accepts every row, and every key. */
+const accepting: Script = (request) => {
+  if (request.kind === 'import-levels')
+    return { kind: 'imported', changed: request.rows.length, unchanged: 0, refused: [] };
+  if (request.kind === 'seal') return { kind: 'sealed' };
+  const isOfKey = request.kind === 'claim' || request.kind === 'release' || request.kind === 'prolong';
+  return isOfKey ? { kind: 'claimed', known: false } : undefined;
+};
 
 let front: ScriptedFront;
 beforeAll(async () => {
@@ -78,10 +81,17 @@ describe('what may be sent', () => {
     expect(front.asked).toEqual([]);
   });
 
-  test('an Idempotency-Key is refused rather than ignored', async () => {
-    const answer = await send(`${HEADER}\nA,x,1\n`, 'text/csv', { 'idempotency-key': 'k' });
+  test('an Idempotency-Key that is none is refused', async () => {
+    const answer = await send(`${HEADER}\nA,x,1\n`, 'text/csv', { 'idempotency-key': '"k' });
     expect([answer.status, answer.body.errors[0].header]).toEqual([422, 'Idempotency-Key']);
     expect(front.asked).toEqual([]);
+  });
+
+  test('a key that is in use for too long is 503, and nothing is read', async () => {
+    front.script = (request, answer) =>
+      request.kind === 'claim' ? { kind: 'problem', code: 'outcome-unknown' } : accepting(request, answer);
+    const answer = await send(`${HEADER}\nA,x,1\n`, 'text/csv', { 'idempotency-key': 'k' });
+    expect([answer.status, answer.body.code, rows()]).toEqual([503, 'outcome-unknown', []]);
   });
 
   test.each<[string, string, string[]]>([
@@ -224,6 +234,8 @@ describe('uploads that break off', () => {
   });
 
   test('by not sending get 408 after ten seconds; slow ones that send get on', async () => {
+    const key = 'idempotency-key: slow\r\n';
+    const keyed = head(CHUNKED).replace('\r\n\r\n', `\r\n${key}\r\n`);
     const line = (i: number) => framed(CHUNKED, `S${i},x,1\n`);
     const slow = Array.from({ length: 5 }, (_, i) => ({ afterMs: 3000, bytes: line(i) }));
     const [stalled, silent, slowly] = await Promise.all([
@@ -231,7 +243,7 @@ describe('uploads that break off', () => {
       speak(front.port, [{ bytes: head(CHUNKED) }], 14_000),
       speak(
         front.port,
-        [{ bytes: head(CHUNKED) + framed(CHUNKED, `${HEADER}\n`) }, ...slow, { bytes: '0\r\n\r\n' }],
+        [{ bytes: keyed + framed(CHUNKED, `${HEADER}\n`) }, ...slow, { bytes: '0\r\n\r\n' }],
         1000,
       ),
     ]);
@@ -245,6 +257,8 @@ describe('uploads that break off', () => {
     expect(stalled.text).toContain('after line 2.');
     expect(slowly.text).toStartWith('HTTP/1.1 200 ');
     expect(slowly.text).toEndWith('{"accepted":5,"unchanged":0,"rejected":0,"errors":[]}');
+    // Others with its key wait on.
+    expect(front.asked.filter(({ kind }) => kind === 'prolong')).toHaveLength(1);
     expect(keys()).toContain('A 1');
     expect(keys()).not.toContain('B 2');
   }, 20_000);
@@ -280,6 +294,27 @@ test('a front that drains does not wait for the end of a file', async () => {
   const { text } = await heard;
   expect(text).toStartWith('HTTP/1.1 503 ');
   expect(text).toContain('"code":"outcome-unknown"');
+});
+
+test('a front that drains does not wait for a key that is in use', async () => {
+  const other = await startScriptedFront((request, answer) =>
+    request.kind === 'claim' ? 'later' : accepting(request, answer),
+  );
+  const waiting = fetch(other.url + IMPORT, {
+    method: 'POST',
+    headers: { 'content-type': 'text/csv', 'idempotency-key': 'in use' },
+    body: `${HEADER}\nA,x,1\n`,
+  });
+  await until(
+    () => other.asked.length === 1,
+    2000,
+    () => 'the key is not claimed',
+  );
+  const started = performance.now();
+  await other.stop();
+  expect(performance.now() - started).toBeLessThan(2000);
+  const { status, headers } = await waiting;
+  expect([status, headers.get('retry-after')]).toEqual([503, '1']);
 });
 
 test('so many at once and no more; one that has gone makes room', async () => {

@@ -23,6 +23,7 @@ const granted = ({ lines }: HoldRequest): Reply => ({
 });
 const granting: Script = (request) => {
   if (request.kind === 'claim' || request.kind === 'release') return { kind: 'claimed', known: false };
+  if (request.kind === 'seal') return { kind: 'sealed' };
   return request.kind === 'hold' ? granted(request) : undefined;
 };
 
@@ -155,6 +156,8 @@ describe('the body', () => {
     const hash = (key: string): string =>
       new Bun.CryptoHasher('sha256').update(key).digest('hex').slice(0, 32);
     expect(held().map(({ key }) => key?.hash)).toEqual([hash(`${hash('k')}\n0`), hash('own')]);
+    const sealed = front.asked.flatMap((request) => (request.kind === 'seal' ? [request.key.hash] : []));
+    expect(sealed).toEqual([hash('k'), hash(`${hash('k')}\nanswered`)]);
     const refused = await send('[]', 'application/json', { 'idempotency-key': '"k' });
     expect([refused.status, refused.body.errors[0].header]).toEqual([422, 'Idempotency-Key']);
   });
@@ -171,6 +174,62 @@ test('what there was no room for is asked for again, as something new, and has i
   const { body } = await send(JSON.stringify([wish('A'), wish('busy', { idempotencyKey: 'k' }), wish('B')]));
   expect(outcomes(body)).toEqual(['201 A', '201 busy', '201 B']);
   expect(new Set([...refused, body.results[1].reservation.id]).size).toBe(3);
+});
+
+describe('a batch with an Idempotency-Key that was sent before', () => {
+  const KEY = { 'idempotency-key': 'again' };
+  const items = JSON.stringify([wish('A'), wish('B')]);
+  const replayed = (reply: Reply): Reply => ({ kind: 'replayed', reply, short: [] });
+  const reservation = { id: '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0002', status: 'held' as const, createdAt: 1 };
+  const shown = { ...reservation, expiresAt: 2, lines: [] };
+  /** A worker that has sealed it, as answered whole or not, and has decided A. */
+  const knowing =
+    (isAnswered: boolean): Script =>
+    (request, answer) => {
+      if (request.kind === 'claim') return { kind: 'claimed', known: true };
+      if (request.kind === 'seal') return replayed({ kind: 'sealed' });
+      if (request.kind === 'recall')
+        return isAnswered ? replayed({ kind: 'sealed' }) : { kind: 'claimed', known: false };
+      if (request.kind === 'hold' && request.lines[0].sku === 'A')
+        return replayed({ kind: 'reservation', reservation: shown });
+      return granting(request, answer);
+    };
+
+  test('and answered to its end is a replay', async () => {
+    front.script = knowing(true);
+    const { headers, body } = await send(items, 'application/json', KEY);
+    expect(headers.get('idempotency-replayed')).toBe('true');
+    expect(body.results.map((result: Json) => result.replayed)).toEqual([undefined, undefined]);
+  });
+
+  test('and cut short is none: its results say which of them are', async () => {
+    front.script = knowing(false);
+    const { headers, body } = await send(items, 'application/json', KEY);
+    expect(headers.get('idempotency-replayed')).toBeNull();
+    expect(body.results.map((result: Json) => result.replayed)).toEqual([true, undefined]);
+  });
+
+  test('is not taken for answered while one of it may be sent again', async () => {
+    front.script = (request, answer) =>
+      request.kind === 'hold' && request.lines[0].sku === 'B'
+        ? { kind: 'problem', code: 'outcome-unknown' }
+        : granting(request, answer);
+    expect(outcomes((await send(items, 'application/json', KEY)).body)).toEqual([
+      '201 A',
+      '503 outcome-unknown',
+    ]);
+    expect(front.asked.filter(({ kind }) => kind === 'seal')).toHaveLength(1);
+  });
+
+  test('has no effect where the key cannot be written down', async () => {
+    front.script = (request, answer) =>
+      request.kind === 'seal' ? { kind: 'problem', code: 'overloaded' } : granting(request, answer);
+    const { status, body } = await send(items, 'application/json', KEY);
+    expect([status, body.code]).toEqual([503, 'overloaded']);
+    expect(held()).toEqual([]);
+    const released = front.asked.flatMap((request) => (request.kind === 'release' ? [request.used] : []));
+    expect(released.at(-1)).toBe(false);
+  });
 });
 
 describe('each item', () => {

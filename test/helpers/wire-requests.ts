@@ -30,6 +30,15 @@ export const refusals = fc.array(
 const keys = fc.record({ hash: hex, fingerprint: hex, partition });
 export const seq = fc.maxSafeNat();
 
+const count = fc.maxSafeNat();
+export const summary = fc.record({
+  digest: hex,
+  accepted: count,
+  unchanged: count,
+  rejected: count,
+  errors: fc.array(fc.record({ line: count, code: key, detail: fc.string() }), { maxLength: 100 }),
+});
+
 export const requests: fc.Arbitrary<Request> = fc.oneof(
   fc.record({
     kind: fc.constant('hold' as const),
@@ -68,7 +77,7 @@ export const requests: fc.Arbitrary<Request> = fc.oneof(
       fc.record({
         sku: key,
         location: key,
-        onHand: fc.nat(2_147_483_647),
+        onHand: fc.integer({ min: -2_147_483_647, max: 2_147_483_647 }),
         safetyStock: optional(fc.nat(2_147_483_647)),
         backorderLimit: optional(fc.nat(2_147_483_647)),
       }),
@@ -88,7 +97,12 @@ export const requests: fc.Arbitrary<Request> = fc.oneof(
     id,
   }),
   fc.record({ kind: fc.constant('cancel' as const), ...to, id, key: optional(keys) }),
-  fc.record({ kind: fc.constantFrom('claim' as const, 'recall' as const), ...to, key: keys }),
+  fc.record({
+    kind: fc.constantFrom('claim' as const, 'recall' as const, 'prolong' as const),
+    ...to,
+    key: keys,
+  }),
+  fc.record({ kind: fc.constant('seal' as const), ...to, key: keys, summary: optional(summary) }),
   fc.record({ kind: fc.constant('release' as const), ...to, key: keys, used: fc.boolean() }),
   fc.record({
     kind: fc.constant('settle' as const),

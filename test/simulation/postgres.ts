@@ -113,9 +113,11 @@ export class Postgres {
         const row = await find(() => tables.findHome(home, id));
         return row === undefined ? undefined : find(() => tables.findLines(row));
       },
-      findAnswer: (partition, hash) => find(() => tables.findAnswer(partition, hash)),
+      findAnswer: (partition, { hash }) => find(() => tables.findAnswer(partition, hash)),
       isHeld: (partition, id) => find(() => tables.isHeld(partition, id)),
       readCommitSeq: (epoch) => read(() => tables.readCommitSeq(epoch)),
+      // What is left of an owner says nothing.
+      forgetOwner: async () => {},
       failureKind,
       failureText: String,
       close: () => connection.close(),

@@ -104,7 +104,7 @@ export class Server {
     giver.process.deliver(() =>
       running.give([partition]).then((claims) => {
         this.giving = undefined;
-        if (this.isUp) this.assign([partition], to, claims);
+        if (this.isUp && claims !== undefined) this.assign([partition], to, claims);
       }),
     );
   }

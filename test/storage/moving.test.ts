@@ -6,7 +6,12 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { commitBatch } from '../../src/storage/commit-batch.ts';
 import { Fenced, openDatabase, type Sql } from '../../src/storage/database.ts';
 import { prepareDatabase } from '../../src/storage/migrate.ts';
-import { readCommitSeq, takePartitions } from '../../src/storage/take-partitions.ts';
+import {
+  forgetIdleOwners,
+  forgetOwner,
+  readCommitSeq,
+  takePartitions,
+} from '../../src/storage/take-partitions.ts';
 import { Batch } from '../../src/worker/batch.ts';
 import { startPostgres, type TestDatabase } from '../helpers/postgres.ts';
 
@@ -123,4 +128,26 @@ test('two that take the same one at once: one of them has it, the other is fence
     expect(written.filter(Boolean)).toHaveLength(1);
     expect((await epochs())[2]).toBe(written[0] ? a.epoch : b.epoch);
   }
+});
+
+test('an owner that has nothing is forgotten, and refused for ever; one that has something is not', async () => {
+  await Owner.of(2, 3);
+  const [a, b] = [await Owner.of(0), await Owner.of(1)];
+  expect(await commits(a.batch((batch) => batch.release(0)))).toBe(true);
+  await forgetOwner(sql, a.epoch);
+  await forgetOwner(sql, b.epoch);
+  expect(await readCommitSeq(sql, a.epoch)).toBeUndefined();
+  expect([await a.writes(0), await b.writes(1)]).toEqual([false, true]);
+  expect(await a.join(0).catch((error) => error)).toBeInstanceOf(Fenced);
+  expect((await epochs())[0]).toBe(0);
+
+  // As one that is killed after it has given everything up.
+  const c = await Owner.of(0);
+  await commits(c.batch((batch) => batch.release(0)));
+  await forgetIdleOwners(sql);
+  const owners = await sql<{ epoch: number }[]>`select epoch from holdfast.owner`;
+  expect(owners.map(({ epoch }) => epoch).sort()).toEqual(
+    [...new Set(await epochs())].filter(Boolean).sort(),
+  );
+  expect([await c.writes(0), await b.writes(1)]).toEqual([false, true]);
 });

@@ -18,6 +18,7 @@ import {
   requests,
   seq,
   sold,
+  summary,
   time,
 } from '../helpers/wire-requests.ts';
 
@@ -139,6 +140,7 @@ const replies: fc.Arbitrary<Reply> = fc.oneof(
     reply: fc.record({ kind: fc.constant('level' as const), created: fc.boolean(), level }),
     short: refusals,
   }),
+  fc.record({ kind: fc.constant('sealed' as const), summary: optional(summary) }),
   fc.record({
     kind: fc.constant('problem' as const),
     code: fc.constantFrom(...PROBLEMS.map(({ code }) => code)),

@@ -76,6 +76,34 @@ test('rows create, change or leave levels; the later of two rows wins; a row tha
   expect(store.database.levels.get(0)![1]).toMatchObject({ onHand: 5, version: 2 });
 });
 
+test('a level may be below nothing, but not so far that what is promised could not be sold', async () => {
+  const { clock, send, importRows, deadline } = build();
+  const least = -2_147_483_647;
+  importRows([row('A', 5), { ...row('B', least), backorderLimit: 0 }]);
+  const id = new ReservationIds().next(clock.now(), 0);
+  const hold = {
+    kind: 'hold',
+    partition: 0,
+    deadline,
+    id,
+    role: 'decide',
+    home: 0,
+    participants: [],
+  } as const;
+  const times = { createdAt: clock.now(), expiresAt: deadline };
+  const lines = [{ line: 0, sku: 'A', quantity: 3 }];
+  const how = { mode: 'all', refused: [], strategy: 'most-available', locations: [], lines } as const;
+  const held = send(0, { ...hold, ...times, ...how, locations: [], refused: [], participants: [] });
+  const below = importRows([row('A', least), row('A', least + 2), row('A', least + 3)]);
+  await clock.settle();
+  expect(held.reply?.kind).toBe('granted');
+  const refused = [0, 1].map((index) => ({ row: index, code: 'stock-below-zero' }));
+  expect(below.reply).toEqual({ kind: 'imported', changed: 1, unchanged: 0, refused } as Reply);
+  const sold = send(0, { kind: 'confirm', partition: 0, deadline, id, rehold: false });
+  await clock.settle();
+  expect(sold.reply?.kind).toBe('reservation');
+});
+
 test('a row beyond the locations of a SKU is refused by its index, the others are not', async () => {
   const { clock, actors, importRows } = build();
   const many = Array.from({ length: LEVELS_PER_SKU_MAX }, (_, i) => row('A', 1, `at-${i}`));

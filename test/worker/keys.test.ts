@@ -94,6 +94,25 @@ test('one request with a key goes on at a time; who waits longer than its caller
   expect(answers['other again']).toEqual({ kind: 'problem', code: 'idempotency-key-reused' });
 });
 
+test('a claim that is said to go on outlives its time, also at the next owner', () => {
+  const [claims, next] = [new Claims(), new Claims()];
+  const key = { hash: hex(1), fingerprint: hex(2), partition: 0 };
+  const to = { partition: 0, deadline: 10 * CLAIM_MS, key };
+  const heard: string[] = [];
+  const claim = (at: Claims, name: string, now: number): void =>
+    at.claim({ kind: 'claim', ...to }, now, () => heard.push(name));
+  claim(claims, 'first', 0);
+  claims.prolong({ kind: 'prolong', ...to }, CLAIM_MS - 1);
+  claim(claims, 'second', CLAIM_MS + 1);
+  claims.sweep(CLAIM_MS + 2, 0, 10);
+  next.prolong({ kind: 'prolong', ...to }, CLAIM_MS);
+  claim(next, 'third', CLAIM_MS + 1);
+  expect(heard).toEqual(['first']);
+  claims.sweep(2 * CLAIM_MS, 0, 10);
+  next.release({ kind: 'release', ...to, used: true }, CLAIM_MS + 2);
+  expect(heard).toEqual(['first', 'second', 'third']);
+});
+
 test('a key whose only request had no effect is free for another payload', () => {
   const claims = new Claims();
   const key = { hash: hex(1), fingerprint: hex(2), partition: 0 };
