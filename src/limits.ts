@@ -68,18 +68,22 @@ export const LINK_REQUESTS_MAX = 16_384;
 /** Commands one partition may hold that are not yet durable. */
 export const MAILBOX_COMMANDS_MAX = 8192;
 /**
- * How long a command may take from its coming to its being durable, by the rate at which others do, while commands have been
- * waiting for a batch for some time; beyond it, new ones are refused. So many are always taken in.
+ * How long a command may take from its coming to its being durable, by the rate at which others do, while each batch has left
+ * commands behind for some time; beyond it, new ones are refused. So many are always taken in.
  */
 export const ADMITTED_WAIT_MS = 1000;
 export const STANDING_MS = 250;
 export const ADMITTED_MIN = 512;
+/** So many, until it is known that the database does not keep up: what commits on their way may have. */
+export const ADMITTED_AT_FIRST_MIN = 2048;
 /** The same for what ends a reservation: its units are held until it does. */
 export const ADMITTED_CLOSING_WAIT_MS = 2 * ADMITTED_WAIT_MS;
-/** And for rows of an import, which asks again and leaves room for others. */
+/** And for rows of an import, which asks again and leaves room for others; so many a second are taken in whatever else waits. */
 export const ADMITTED_IMPORT_WAIT_MS = STANDING_MS;
-/** How long the rate is measured for at least. */
+export const ADMITTED_IMPORT_ROWS_PER_SECOND = 256;
+/** How long commits must be on their way until the rate is known; and the most that one is taken to need, however small it is. */
 export const RATE_WINDOW_MS = 500;
+export const COMMIT_LEAST_MS_MAX = 1000;
 /** Commands that one commit may carry. */
 export const BATCH_COMMANDS_MAX = 1024;
 /** Of what has come due, so that a burst of it keeps no command waiting for long: it takes Postgres some 10 ms of a core. */
@@ -268,7 +272,11 @@ relate(
   'a lane that takes in as much as it may still shows that it does not keep up',
 );
 relate(
-  2 * ADMITTED_CLOSING_WAIT_MS < REQUEST_DEADLINE_MS,
+  ADMITTED_AT_FIRST_MIN >= BATCH_COMMANDS_MAX * COMMITS_IN_FLIGHT_MAX,
+  'a database that stands still for a moment finds its commits full',
+);
+relate(
+  2 * (ADMITTED_CLOSING_WAIT_MS + 2 * COMMIT_LEAST_MS_MAX) < REQUEST_DEADLINE_MS,
   'what is taken in is durable in time, also when the rate falls by half',
 );
 relate(BATCH_DUE_MAX < BATCH_COMMANDS_MAX, 'a batch has room for commands beside what is due');

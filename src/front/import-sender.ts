@@ -8,7 +8,7 @@
  *
  * A message that was not answered is sent again, as it was, after a pause that doubles; while it pauses, others
  * are sent in its place. A partition that has failed for BULK_RETRY_MS loses the message: its rows are
- * rejected. From then on each message to it is tried once, until one succeeds.
+ * rejected; one that has no room, only when none of the import was taken in for so long. From then on each message to it is tried once, until one succeeds.
  * Where an answer got lost after its commit, rows that changed something are counted as unchanged.
  */
 import type { Clock } from '../clock.ts';
@@ -62,6 +62,8 @@ export class ImportSender {
   private held = 0;
   private inFlight = 0;
   private stopped = false;
+  /** When a message was last taken in, of whatever partition. */
+  private takenAt = 0;
   private defect: unknown;
   private waiter: { below: number; resolve: () => void; reject: (error: unknown) => void } | undefined;
 
@@ -156,13 +158,16 @@ export class ImportSender {
   private answered(queue: Queue, answer: Answer): void {
     if (answer.kind === 'imported') {
       this.count(queue.message!, answer);
+      this.takenAt = this.clock.now();
       queue.failingSince = undefined;
       queue.retryMs = RETRY_MS_MIN;
     } else {
       const code = codeOf(answer, 'writes');
       const now = this.clock.now();
       queue.failingSince ??= now;
-      if (now - queue.failingSince < BULK_RETRY_MS) return this.pause(queue);
+      // One that has no room is there, and has some in turn, as long as any of the import gets through.
+      const since = code === 'overloaded' ? Math.max(queue.failingSince, this.takenAt) : queue.failingSince;
+      if (now - since < BULK_RETRY_MS) return this.pause(queue);
       this.rejectAll(queue.message!, code);
     }
     this.held -= queue.message!.rows.length;

@@ -10,7 +10,7 @@
  * and whoever waits for it asks again, the next owner.
  */
 import { elapsedMs } from '../clock.ts';
-import { ADMITTED_CLOSING_WAIT_MS, ADMITTED_IMPORT_WAIT_MS, MAILBOX_COMMANDS_MAX } from '../limits.ts';
+import { ADMITTED_CLOSING_WAIT_MS, MAILBOX_COMMANDS_MAX } from '../limits.ts';
 import type { Answer } from '../wire/link.ts';
 import type { Reply } from '../wire/messages.ts';
 import type { Admission } from './admission.ts';
@@ -103,18 +103,21 @@ export class Actor {
     this.lane.enlistDue(this);
   }
 
-  /** Whether it would wait for too long. What partitions owe each other is never refused for that: it ends what was begun. */
-  private isTooMuch({ kind }: CallerCommand): boolean {
+  /** Whether it would wait for too long. What partitions owe each other, and what writes down how an
+   * import ended, is never refused for that: it ends what was begun. */
+  private isTooMuch(command: CallerCommand): boolean {
     const { admission } = this.lane;
-    switch (kind) {
+    switch (command.kind) {
       case 'ask':
       case 'settle':
         return false;
+      case 'seal':
+        return command.summary === undefined && admission.refuses();
       case 'confirm':
       case 'cancel':
         return admission.refuses(ADMITTED_CLOSING_WAIT_MS);
       case 'import-levels':
-        return admission.refuses(ADMITTED_IMPORT_WAIT_MS);
+        return admission.refusesImport(command.rows.length);
       default:
         return admission.refuses();
     }

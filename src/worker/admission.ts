@@ -3,40 +3,74 @@
  *
  * A count alone is no bound for a queue: what is a moment's work for one database keeps another one busy for longer than any
  * caller waits, and then it works for nobody. So the bound is a time. By Little's law a command waits for as long as all that
- * are inside take at the rate at which they leave, and that rate is measured.
+ * are inside take at the rate at which they leave, and that rate is measured (commit-rate.ts). What a commit takes at
+ * least comes on top, twice, as a command may wait for one before its own: or a database that is slow to answer, and not
+ * slow to work, would be given less, do less for it, and be given less again.
  *
- * It holds only from when commands have waited for a batch for longer than STANDING_MS until what is inside is less than
- * the work of that time and nobody has been refused for a while: a burst that the next batch takes whole is not
- * refused, whatever the rate was before. Below ADMITTED_MIN nothing is refused, or a database that is slow
- * to answer, and not slow to work, would be given less and less. Both ideas are those of CoDel (RFC 8289): a queue
- * that drains is good, one that stands is not.
+ * The bound holds only from when batches have left commands behind for longer than STANDING_MS until what is inside is less than
+ * the work of that time and nobody has been refused for a while: a burst that the next batches take is not
+ * refused. Until then three times as much is taken in where commands have waited for longer than that for a batch to be formed at
+ * all, and else anything: that may be a moment in which the database stands still. This is CoDel's idea
+ * (RFC 8289): a queue that drains is good, one that stands is not.
  */
 import type { Clock } from '../clock.ts';
-import { ADMITTED_MIN, ADMITTED_WAIT_MS, RATE_WINDOW_MS, STANDING_MS } from '../limits.ts';
+import {
+  ADMITTED_AT_FIRST_MIN,
+  ADMITTED_IMPORT_ROWS_PER_SECOND,
+  ADMITTED_IMPORT_WAIT_MS,
+  ADMITTED_MIN,
+  ADMITTED_WAIT_MS,
+  STANDING_MS,
+} from '../limits.ts';
+import { CommitRate } from './commit-rate.ts';
 
 export class Admission {
-  /** Commands that were taken in and are not yet durable. */
-  private inside = 0;
-  /** Since when some have always been waiting for a batch. */
+  /** Commands that were taken in and are not yet durable; a row of an import is one. */
+  inside = 0;
+  /** Since when some have always been waiting for a batch, and since when each batch has left some behind. */
   private waitingSince: number | undefined;
+  private leftSince: number | undefined;
   private isStanding = false;
   private refusedAt = 0;
   private isAway = false;
-  /** Commands a millisecond that became durable, when that was last measured. */
-  private rate = 0;
-  /** Since when it is being measured, while commits are on their way; and how many have landed since. */
-  private measuredSince: number | undefined;
-  private landedSince = 0;
+  private readonly rate = new CommitRate();
+  /** Rows of imports that are taken in whatever else waits, and when that was last reckoned. */
+  private importRows = 0;
+  private importAt = 0;
 
   constructor(private readonly clock: Clock) {}
 
   /** Asked once for each command that comes. @param wait how long it may take at most, in milliseconds */
   refuses(wait = ADMITTED_WAIT_MS): boolean {
-    if (this.inside < Math.max(ADMITTED_MIN, this.rate * wait)) return false;
-    this.watchStanding();
-    if (!this.isStanding || this.isAway) return false;
-    this.refusedAt = this.clock.now();
+    if (this.inside < ADMITTED_MIN || this.isAway) return false;
+    const now = this.clock.now();
+    this.watchStanding(now);
+    if (this.inside < this.room(now, wait)) return false;
+    this.refusedAt = now;
     return true;
+  }
+
+  /** Commands that may be inside. */
+  private room(now: number, wait: number): number {
+    const { perMs, leastMs } = this.rate;
+    const inTime = perMs * (wait + 2 * leastMs);
+    if (this.isStanding) return inTime;
+    const waitedMs = now - (this.waitingSince ?? now);
+    return waitedMs < STANDING_MS + 2 * leastMs
+      ? Number.POSITIVE_INFINITY
+      : Math.max(3 * inTime, ADMITTED_AT_FIRST_MIN);
+  }
+
+  /** An import leaves room for others, but has its share where others take all: goods come in during a sale, too. */
+  refusesImport(rows: number): boolean {
+    if (!this.refuses(ADMITTED_IMPORT_WAIT_MS)) return false;
+    const now = this.clock.now();
+    const share = (Math.max(0, now - this.importAt) * ADMITTED_IMPORT_ROWS_PER_SECOND) / 1000;
+    this.importRows = Math.min(ADMITTED_IMPORT_ROWS_PER_SECOND, this.importRows + share);
+    this.importAt = now;
+    if (this.importRows <= 0) return true;
+    this.importRows -= rows;
+    return false;
   }
 
   entered(commands: number): void {
@@ -46,8 +80,12 @@ export class Admission {
 
   /** A batch has been formed. @param isLeft whether it has left commands waiting */
   formed(isLeft: boolean): void {
-    this.watchStanding();
-    if (!isLeft) this.waitingSince = undefined;
+    const now = this.clock.now();
+    if (isLeft) this.leftSince ??= now;
+    this.watchStanding(now);
+    if (isLeft) return;
+    this.waitingSince = undefined;
+    this.leftSince = undefined;
   }
 
   /** The commands of a batch needed no commit. */
@@ -57,21 +95,16 @@ export class Admission {
 
   /** A commit is on its way. */
   sent(): void {
-    this.measuredSince ??= this.clock.now();
+    this.rate.sentAt(this.clock.now());
   }
 
-  /** @param isLast whether no other commit is on its way */
-  landed(commands: number, isLast: boolean): void {
+  landed(commands: number): void {
     this.inside -= commands;
-    this.landedSince += commands;
+    if (this.isAway) return this.rate.recovered();
     const now = this.clock.now();
-    const elapsed = now - (this.measuredSince ?? now);
-    if (elapsed >= RATE_WINDOW_MS) this.rate = this.landedSince / elapsed;
-    const isDrained = this.inside <= this.rate * STANDING_MS && now - this.refusedAt >= ADMITTED_WAIT_MS;
-    if (isDrained) this.isStanding = false;
-    if (elapsed < RATE_WINDOW_MS && !isLast) return;
-    this.landedSince = 0;
-    this.measuredSince = isLast ? undefined : now;
+    this.rate.landedAt(now, commands);
+    const isDrained = this.inside <= this.rate.perMs * STANDING_MS;
+    if (isDrained && Math.abs(now - this.refusedAt) >= ADMITTED_WAIT_MS) this.isStanding = false;
   }
 
   /** The database takes no commits. How long it is waited for, others decide. */
@@ -82,13 +115,16 @@ export class Admission {
   /** It is back. That it was away says nothing of how fast it works. */
   resumed(): void {
     this.isAway = false;
-    this.measuredSince = undefined;
-    this.landedSince = 0;
+    this.isStanding = false;
+    this.leftSince = undefined;
     if (this.waitingSince !== undefined) this.waitingSince = this.clock.now();
+    this.rate.restart();
   }
 
-  private watchStanding(): void {
-    const since = this.waitingSince;
-    if (since !== undefined && this.clock.now() - since >= STANDING_MS) this.isStanding = true;
+  private watchStanding(now: number): void {
+    if (this.leftSince === undefined) return;
+    // The clock may have been set back.
+    if (this.leftSince > now) this.leftSince = now;
+    if (now - this.leftSince >= STANDING_MS) this.isStanding = true;
   }
 }

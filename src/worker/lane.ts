@@ -171,7 +171,7 @@ export class Lane {
 
   private land(batch: Batch): void {
     this.inFlight.splice(this.inFlight.indexOf(batch), 1);
-    this.admission.landed(batch.commands, this.inFlight.length === 0);
+    this.admission.landed(batch.commands);
     this.commits++;
     metrics.commits.value++;
     batch.landed();

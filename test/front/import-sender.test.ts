@@ -167,6 +167,26 @@ describe('a partition that does not answer', () => {
     },
   );
 
+  test('because it has no room keeps its rows, however long, while others of the import get through', async () => {
+    const busy = partitionOf('A', PARTITIONS);
+    let hasRoom = false;
+    const { clock, sender } = build((request) =>
+      request.partition === busy && !hasRoom ? { kind: 'problem', code: 'overloaded' } : imported(request),
+    );
+    sender.add(row('A'), 1);
+    for (let line = 2; line < 10; line++) {
+      sender.add(row('B', line), line);
+      sender.send();
+      await clock.advance(BULK_RETRY_MS / 2);
+    }
+    expect(sender.rejected).toBe(0);
+    hasRoom = true;
+    const finished = sender.finished();
+    await clock.advance(2000);
+    await finished;
+    expect(totals(sender)).toEqual([9, 0, 0]);
+  });
+
   test.each(failures)(
     'for long because it %s loses its rows; others go on meanwhile',
     async (_, failure, code) => {

@@ -3,7 +3,14 @@
  * finishing what was begun. One that keeps up refuses nothing, and neither does one that was away.
  */
 import { expect, test } from 'bun:test';
-import { ADMITTED_MIN, ADMITTED_WAIT_MS, BATCH_COMMANDS_MAX, STANDING_MS } from '../../src/limits.ts';
+import type { Clock } from '../../src/clock.ts';
+import {
+  ADMITTED_IMPORT_ROWS_PER_SECOND,
+  ADMITTED_MIN,
+  ADMITTED_WAIT_MS,
+  BATCH_COMMANDS_MAX,
+  STANDING_MS,
+} from '../../src/limits.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
 import type { BatchRows } from '../../src/storage/commit-batch.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
@@ -21,19 +28,33 @@ const STEP_MS = 10;
 /** A database that takes one commit after the other, each so long as it says; and what became of holds. */
 async function build(commitMs: (rows: number) => number) {
   const clock = new ManualClock();
+  /** How far the clock of the lane was set. */
+  let setBy = 0;
+  const ofLane: Clock = {
+    now: () => clock.now() + setBy,
+    after: (ms, run) => clock.after(ms, run),
+    soon: (run) => clock.soon(run),
+  };
   let freeAt = clock.now();
   let isAway = false;
+  let landed = 0;
   const store = {
-    commit({ reservations }: BatchRows) {
+    commit({ owner, reservations, counted, ledger }: BatchRows) {
       if (isAway) return Promise.reject(new Error('away'));
-      freeAt = Math.max(freeAt, clock.now()) + commitMs(reservations.id.length);
-      return new Promise<void>((resolve) => clock.after(freeAt - clock.now(), resolve));
+      const rows = Math.max(reservations.id.length, counted.level.length, ledger.seq.length);
+      freeAt = Math.max(freeAt, clock.now()) + commitMs(rows);
+      return new Promise<void>((resolve) =>
+        clock.after(freeAt - clock.now(), () => {
+          landed = owner.commitSeq;
+          resolve();
+        }),
+      );
     },
-    readCommitSeq: () => (isAway ? Promise.reject(new Error('away')) : Promise.resolve(0)),
+    readCommitSeq: () => (isAway ? Promise.reject(new Error('away')) : Promise.resolve(landed)),
     failureKind: () => 'ambiguous',
     failureText: String,
   } as Partial<CommitStore> as CommitStore;
-  const lane = new Lane(store, clock, () => {});
+  const lane = new Lane(store, ofLane, () => {});
   const actor = new Actor(new Partition(1, new Locations(), {} as Host, clock.now()), lane);
   const ids = new ReservationIds();
   const deadline = Number.POSITIVE_INFINITY;
@@ -85,7 +106,13 @@ async function build(commitMs: (rows: number) => number) {
   const setAway = (away: boolean): void => {
     isAway = away;
   };
-  return { clock, actor, hold, offer, held, seen, setAway };
+  const stall = (ms: number): void => {
+    freeAt = Math.max(freeAt, clock.now()) + ms;
+  };
+  const setClock = (by: number): void => {
+    setBy = by;
+  };
+  return { clock, lane, actor, hold, offer, held, seen, setAway, stall, setClock };
 }
 
 const rowMs = (rows: number): number => 2 + rows;
@@ -137,9 +164,81 @@ test('a burst after a quiet time is no overload', async () => {
   expect(seen.refused).toBe(0);
 });
 
-test('a database that is slow to answer, and not slow to work, is given all that comes', async () => {
-  const { offer } = await build(() => 200);
-  expect(await offer(2000, 10_000)).toMatchObject({ refused: 0 });
+test.each([200, 250, 500, 1000])(
+  'a database that takes %d ms to answer, and works fast, is given what comes, and of too much what it can do',
+  async (commitMs) => {
+    const { offer } = await build(() => commitMs);
+    const mostPerSecond = (BATCH_COMMANDS_MAX * 1000) / commitMs;
+    expect(await offer(0.6 * mostPerSecond, 10_000)).toMatchObject({ refused: 0 });
+    await offer(2 * mostPerSecond, 10_000);
+    const { granted, longestMs } = await offer(2 * mostPerSecond, 20_000);
+    expect(granted).toBeGreaterThan(0.95 * 20 * mostPerSecond);
+    expect(longestMs).toBeLessThanOrEqual(2 * ADMITTED_WAIT_MS + 2 * commitMs);
+  },
+);
+
+test.each([400, 800])('a database that stands still for %d ms is waited for', async (ms) => {
+  const { offer, stall } = await build((rows) => 2 + rows / 10);
+  await offer(1500, 5000);
+  stall(ms);
+  expect(await offer(1500, 5000)).toMatchObject({ refused: 0 });
+});
+
+test('a clock that is set back changes nothing of how long anyone waits', async () => {
+  const { offer, setClock } = await build((rows) => 2 + rows / 4);
+  await offer(8000, 5000);
+  setClock(-3_600_000);
+  await offer(8000, 5000);
+  const { granted, longestMs } = await offer(8000, 10_000);
+  expect(granted).toBeGreaterThan(0.9 * 10 * 4000);
+  expect(longestMs).toBeLessThan(1.2 * ADMITTED_WAIT_MS);
+});
+
+test('an import has its share where holds take all that there is, and not more', async () => {
+  const { actor, offer, clock } = await build(rowMs);
+  await offer(5000, 5000);
+  let taken = 0;
+  const deadline = Number.POSITIVE_INFINITY;
+  const seconds = 20;
+  for (let turn = 0; turn < 20 * seconds; turn++) {
+    const rows = Array.from({ length: 16 }, (_, row) => ({
+      sku: `new-${turn}-${row}`,
+      location: 'x',
+      onHand: 1,
+      safetyStock: 0,
+      backorderLimit: 0,
+    }));
+    actor.receive({ kind: 'import-levels', partition: 1, deadline, rows }, (reply) => {
+      if (reply.kind === 'imported') taken += rows.length;
+    });
+    await offer(5000, 50);
+  }
+  await clock.advance(5 * ADMITTED_WAIT_MS);
+  expect(taken).toBeWithin(
+    0.9 * seconds * ADMITTED_IMPORT_ROWS_PER_SECOND,
+    1.2 * seconds * ADMITTED_IMPORT_ROWS_PER_SECOND,
+  );
+});
+
+test('whatever became of it, what has left is not inside any more', async () => {
+  const { actor, lane, offer, held, clock, setAway } = await build(rowMs);
+  const deadline = Number.POSITIVE_INFINITY;
+  const ask = (command: Parameters<typeof actor.receive>[0]): void => actor.receive(command, () => {});
+  await offer(5000, 3000);
+  // In a commit with others, as rows of an import, and while the database is away.
+  for (const id of held.slice(0, 50)) ask({ kind: 'cancel', partition: 1, deadline, id });
+  const row = { sku: 'B', location: 'x', onHand: 1, safetyStock: 0, backorderLimit: 0 };
+  ask({ kind: 'import-levels', partition: 1, deadline, rows: [row, { ...row, sku: 'C' }, row] });
+  setAway(true);
+  await offer(500, 1000);
+  setAway(false);
+  // Until the holds have expired, too.
+  await clock.advance(3_700_000);
+  expect(lane.admission.inside).toBe(0);
+  // In a batch that needs no commit.
+  ask({ kind: 'extend', partition: 1, deadline, id: 'none', expiresInMs: 1 });
+  await clock.advance(1000);
+  expect(lane.admission.inside).toBe(0);
 });
 
 test('a short absence of the database is waited for, however much comes meanwhile', async () => {
