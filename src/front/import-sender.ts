@@ -8,7 +8,8 @@
  *
  * A message that was not answered is sent again, as it was, after a pause that doubles; while it pauses, others
  * are sent in its place. A partition that has failed for BULK_RETRY_MS loses the message: its rows are
- * rejected; one that has no room, only when none of the import was taken in for so long. From then on each message to it is tried once, until one succeeds.
+ * rejected; one that has no room, only when none of the import was taken in for so long. From then on each message to
+ * it is tried once, until one succeeds.
  * Where an answer got lost after its commit, rows that changed something are counted as unchanged.
  */
 import type { Clock } from '../clock.ts';
