@@ -81,7 +81,8 @@ export class Connections {
 
   /**
    * Rejects as the query does, or when there is no answer in time, which is as good as a break: nobody says
-   * when a peer is gone without a word. What else was under way over that connection is then rejected too.
+   * when a peer is gone without a word. What else was under way over that connection is then rejected too; so
+   * not because of an answer that came, and that our own code can't use.
    */
   async use<T>(query: (sql: Sql) => Promise<T>, withinMs?: number): Promise<T> {
     const sql = this.current;
@@ -103,9 +104,15 @@ export class Connections {
 
 function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const cancel = systemClock.after(ms, () => reject(new Error(`no answer within ${ms / 1000} s`)));
+    const cancel = systemClock.after(ms, () => reject(new NoAnswer(ms)));
     answer.then(resolve, reject).finally(cancel);
   });
+}
+
+class NoAnswer extends Error {
+  constructor(ms: number) {
+    super(`no answer within ${ms / 1000} s`);
+  }
 }
 
 /** The commit wrote nothing: the partitions have another owner, or a commit before it is missing, or it landed before. */
@@ -122,10 +129,12 @@ export type FailureKind =
   | 'not-committed'
   /** See Fenced. */
   | 'fenced'
+  /** Our own code can't use what it was answered, as where rows contradict each other. */
+  | 'unusable'
   /** The statement can never succeed: a defect. */
   | 'defect';
 
-/** By SQLSTATE or SQLSTATE class (Postgres manual, appendix A); anything else without one is the connection's. */
+/** By SQLSTATE or SQLSTATE class (Postgres manual, appendix A). */
 const FAILURES: Record<string, FailureKind> = {
   '08': 'ambiguous',
   '57': 'ambiguous',
@@ -140,8 +149,13 @@ const FAILURES: Record<string, FailureKind> = {
 
 export function failureKind(error: unknown): FailureKind {
   if (error instanceof Fenced) return 'fenced';
-  if (!(error instanceof postgres.PostgresError)) return 'ambiguous';
+  if (!(error instanceof postgres.PostgresError)) return isOwn(error) ? 'unusable' : 'ambiguous';
   return FAILURES[error.code] ?? FAILURES[error.code.slice(0, 2)] ?? 'defect';
+}
+
+/** Neither Postgres nor the connection: postgres.js gives its errors a code, and notes at any other one which query met it. */
+function isOwn(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof NoAnswer) && !('code' in error) && !('query' in error);
 }
 
 /** Whether it is Postgres that failed, or the connection to it; otherwise it is a defect. */

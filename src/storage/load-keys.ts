@@ -1,8 +1,7 @@
 /** Streams the Idempotency-Keys that a worker must know: those decided by its partitions, and those claimed there. */
 import type { Sql } from './database.ts';
+import { streamRows } from './stream-rows.ts';
 import { arrayLiteral } from './take-partitions.ts';
-
-const ROWS_AT_ONCE = 5000;
 
 export interface KeyRow {
   partition: number;
@@ -22,7 +21,7 @@ export async function loadKeys(
   onRow: (row: KeyRow) => void,
 ): Promise<void> {
   const listed = arrayLiteral(partitions);
-  await sql<KeyRow[]>`
+  const query = sql<KeyRow[]>`
     select partition, key_partition as "keyPartition", replace(key::text, '-', '') as key,
            replace(fingerprint::text, '-', '') as fingerprint, round(extract(epoch from at) * 1000)::float8 as at
       from holdfast.idempotency_key
@@ -30,5 +29,6 @@ export async function loadKeys(
             -- As the primary key begins with the partition, each range of those that it names.
             or partition = any(array(select partition from holdfast.partition))
                and key_partition = any(${listed}::smallint[]))
-       and at > to_timestamp(${since}::float8 / 1000)`.cursor(ROWS_AT_ONCE, (rows) => rows.forEach(onRow));
+       and at > to_timestamp(${since}::float8 / 1000)`;
+  await streamRows(sql, query, onRow);
 }

@@ -5,9 +5,8 @@
 import type { Sold } from '../reservations/sold.ts';
 import type { Status, StockLevel } from '../reservations/types.ts';
 import type { Sql } from './database.ts';
+import { streamRows } from './stream-rows.ts';
 import { arrayLiteral } from './take-partitions.ts';
-
-const ROWS_AT_ONCE = 5000;
 
 export interface LevelRow extends StockLevel {
   partition: number;
@@ -52,19 +51,20 @@ export async function loadLevels(
   partitions: number[],
   onRow: (row: LevelRow) => void,
 ): Promise<void> {
-  await sql<LevelRow[]>`
+  const query = sql<LevelRow[]>`
     select partition, level, sku, location, on_hand as "onHand", reserved, safety_stock as "safetyStock",
            backorder_limit as "backorderLimit", version, last_entry as "lastEntry",
            round(extract(epoch from updated_at) * 1000)::float8 as "updatedAt"
       from holdfast.stock_level where partition = any(${arrayLiteral(partitions)}::smallint[])
-     order by partition, level`.cursor(ROWS_AT_ONCE, (rows) => rows.forEach(onRow));
+     order by partition, level`;
+  await streamRows(sql, query, onRow);
 }
 
 type Text<T, K extends keyof T> = Omit<T, K> & { [column in K]-?: string };
 type OpenColumns = Text<OpenRow, 'participants' | 'lines'> & { sold: string | null };
 
 export async function loadOpen(sql: Sql, partitions: number[], onRow: (row: OpenRow) => void): Promise<void> {
-  await sql<OpenColumns[]>`
+  const query = sql<OpenColumns[]>`
     select r.partition, r.id, r.home, r.reference, r.participants::text, r.lines::text,
            round(extract(epoch from r.created_at) * 1000)::float8 as "createdAt",
            round(extract(epoch from r.expires_at) * 1000)::float8 as "expiresAt",
@@ -74,18 +74,14 @@ export async function loadOpen(sql: Sql, partitions: number[], onRow: (row: Open
       left join holdfast.reservation h
         on r.home <> r.partition and h.partition = r.home and h.id = r.id
        and h.status in ('held', 'confirmed', 'cancelled', 'expired', 'never', 'reheld')
-     where r.partition = any(${arrayLiteral(partitions)}::smallint[]) and r.status = 'held'`.cursor(
-    ROWS_AT_ONCE,
-    (rows) => {
-      for (const row of rows) {
-        onRow({
-          ...row,
-          participants: parseIntegers(row.participants),
-          lines: parseIntegers(row.lines),
-          sold: parseSold(row.sold),
-        });
-      }
-    },
+     where r.partition = any(${arrayLiteral(partitions)}::smallint[]) and r.status = 'held'`;
+  await streamRows(sql, query, (row) =>
+    onRow({
+      ...row,
+      participants: parseIntegers(row.participants),
+      lines: parseIntegers(row.lines),
+      sold: parseSold(row.sold),
+    }),
   );
 }
 
@@ -96,13 +92,12 @@ export async function loadNever(
   since: number,
   onRow: (row: { partition: number; id: string; at: number }) => void,
 ): Promise<void> {
-  await sql<{ partition: number; id: string; at: number }[]>`
+  const query = sql<{ partition: number; id: string; at: number }[]>`
     select partition, id, round(extract(epoch from created_at) * 1000)::float8 as at
       from holdfast.reservation
      where partition = any(${arrayLiteral(homes)}::smallint[]) and status = 'never'
-       and created_at > to_timestamp(${since}::float8 / 1000)`.cursor(ROWS_AT_ONCE, (rows) =>
-    rows.forEach(onRow),
-  );
+       and created_at > to_timestamp(${since}::float8 / 1000)`;
+  await streamRows(sql, query, onRow);
 }
 
 /** Decisions of these homes that a participant's row does not show yet. */
@@ -111,18 +106,14 @@ export async function loadUnsettled(
   homes: number[],
   onRow: (row: UnsettledRow) => void,
 ): Promise<void> {
-  await sql<(Omit<UnsettledRow, 'sold'> & { sold: string | null })[]>`
+  const query = sql<(Omit<UnsettledRow, 'sold'> & { sold: string | null })[]>`
     select h.partition, h.id, ${sql.unsafe(DECISION)} as decision, h.sold::text as sold, r.partition as participant
       from holdfast.reservation r
       join holdfast.reservation h
         on h.partition = r.home and h.id = r.id and h.status in ('confirmed', 'cancelled', 'expired', 'never', 'reheld')
      where r.partition = any(array(select partition from holdfast.partition)) and r.status = 'held'
-       and r.home <> r.partition and r.home = any(${arrayLiteral(homes)}::smallint[])`.cursor(
-    ROWS_AT_ONCE,
-    (rows) => {
-      for (const row of rows) onRow({ ...row, sold: parseSold(row.sold) });
-    },
-  );
+       and r.home <> r.partition and r.home = any(${arrayLiteral(homes)}::smallint[])`;
+  await streamRows(sql, query, (row) => onRow({ ...row, sold: parseSold(row.sold) }));
 }
 
 function parseSold(literal: string | null): Sold | undefined {

@@ -83,6 +83,7 @@ export class KeptProcess {
   /** By type, called with what the child is expected to say; or with nothing, when it has ended. */
   private readonly expected = new Map<string, (message?: Message) => void>();
   private readonly atEnd = new Set<() => void>();
+  private readonly atReady = new Set<() => void>();
   private restarted: PromiseWithResolvers<void> | undefined;
   restarts = 0;
   /** When it ended without being told to, the last times, in milliseconds. */
@@ -135,6 +136,14 @@ export class KeptProcess {
     this.restarted = Promise.withResolvers<void>();
     this.tell({ type: 'drain' });
     return this.restarted.promise;
+  }
+
+  /** Resolves when the child serves, or the one that is started next. */
+  async serves(): Promise<void> {
+    if (this.isServing) return;
+    const ready = Promise.withResolvers<void>();
+    this.atReady.add(ready.resolve);
+    return ready.promise;
   }
 
   /** Kills what runs; resolves when nothing does. It is started again, later than whatever waits for this. */
@@ -232,6 +241,8 @@ export class KeptProcess {
     this.downSince = undefined;
     this.unanswered = 0;
     this.restarted?.resolve();
+    for (const ready of this.atReady) ready();
+    this.atReady.clear();
     if (this.wasReady) log.info('child.ready', { child: this.name, pid: this.pid });
     this.wasReady = true;
     this.firstReady.resolve();

@@ -4,7 +4,7 @@ import { FRONT_DRAIN_MS, STARTED_WITHIN_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { KeptProcess } from './kept-process.ts';
 import type { Placement } from './placement.ts';
-import { type Restartable, restartRolling } from './rolling.ts';
+import { type Restartable, restartRolling, type Successor } from './rolling.ts';
 import { within } from './within.ts';
 
 export interface Kept {
@@ -12,12 +12,6 @@ export interface Kept {
   fronts: KeptProcess[];
   /** Fronts that are ready to take the place of another. */
   standby: KeptProcess[];
-}
-
-export interface Successor {
-  child: KeptProcess;
-  /** Whoever is started in its place from now on listens without being told. */
-  listensAtStart(): void;
 }
 
 export interface ReplacingParts {
@@ -78,34 +72,41 @@ export class Replacing implements Restartable {
     }
   }
 
-  async prepareFront(front: number): Promise<KeptProcess> {
-    const { child, listensAtStart } = this.parts.newFront(front);
-    this.kept.standby.push(child);
+  async prepareFront(front: number): Promise<Successor> {
+    const successor = this.parts.newFront(front);
+    this.kept.standby.push(successor.child);
     try {
-      await startInTime(child);
+      await startInTime(successor.child);
     } catch (error) {
       this.kept.standby.pop();
       throw error;
     }
-    listensAtStart();
-    return child;
+    return successor;
   }
 
-  async replaceFront(front: number, successor: KeptProcess): Promise<void> {
+  async replaceFront(front: number, { child, listensAtStart }: Successor): Promise<void> {
     const old = this.kept.fronts[front];
     const closed = old.hears('closed');
     const cancel = systemClock.after(FRONT_DRAIN_MS, () => old.kill());
     const drained = old.drain();
     await closed;
-    const listening = successor.hears('listening');
-    successor.tell({ type: 'listen' });
-    // Whoever is started in its place listens without being told.
-    const late = systemClock.after(STARTED_WITHIN_MS, () => successor.kill());
-    await listening.finally(late);
-    this.kept.fronts[front] = successor;
+    listensAtStart();
+    const listening = child.hears('listening');
+    child.tell({ type: 'listen' });
+    const late = systemClock.after(STARTED_WITHIN_MS, () => child.kill());
+    const listens = (await listening.finally(late)) !== undefined;
+    this.kept.fronts[front] = child;
     this.kept.standby.pop();
+    if (!listens) await serveAgain(child);
     await drained.finally(cancel);
+    if (!listens) throw new Error(`the new ${child.name} ended before it listened; another one serves`);
   }
+}
+
+/** Whoever has died is started again by itself. */
+function serveAgain(child: KeptProcess): Promise<void> {
+  const late = `nobody serves as ${child.name}`;
+  return within(STARTED_WITHIN_MS, child.serves(), late, () => child.kill());
 }
 
 /** It has nothing to load. */

@@ -10,7 +10,8 @@
  * connects then is refused, unless there is another front and something that tries it. What the old one has, it finishes.
  *
  * A process that is not ready in time is ended, and the restart with it: the old one has not been touched by then, or, of a worker,
- * the spare one has all that it had.
+ * the spare one has all that it had. A front that ends just when it is to listen, or has to be ended, is started again at that port, as
+ * any that dies; once it serves, the restart is over, and has failed.
  */
 import { FRONT_NOTICE_MS, RESTARTED_WITHIN_MS } from '../limits.ts';
 import type { KeptProcess } from './kept-process.ts';
@@ -20,6 +21,13 @@ import { within } from './within.ts';
 /** Its name at the control socket. */
 export const ROLLING = 'restart-rolling';
 
+/** A front that is ready to take the place of another. */
+export interface Successor {
+  child: KeptProcess;
+  /** Whoever is started in its place from now on listens without being told. */
+  listensAtStart(): void;
+}
+
 export interface Restartable {
   placement: Placement;
   workers(): KeptProcess[];
@@ -27,9 +35,12 @@ export interface Restartable {
   /** Runs with one worker more, given by its number. */
   withSpare(run: (spare: number) => Promise<void>): Promise<void>;
   /** The successor of a front, ready but for the port. */
-  prepareFront(front: number): Promise<KeptProcess>;
-  /** From now on this is the front; the old one drains. Resolves when it is gone. */
-  replaceFront(front: number, successor: KeptProcess): Promise<void>;
+  prepareFront(front: number): Promise<Successor>;
+  /**
+   * From now on this is the front; the old one drains. Resolves when it is gone.
+   * @throws Error where the successor did not come to listen, when another one does
+   */
+  replaceFront(front: number, successor: Successor): Promise<void>;
 }
 
 /**
@@ -83,5 +94,5 @@ async function restartFront(
   old.tell({ type: 'leave' });
   await Bun.sleep(FRONT_NOTICE_MS);
   await server.replaceFront(front, successor);
-  say(`front ${front} restarted: process ${before} → ${successor.pid}`);
+  say(`front ${front} restarted: process ${before} → ${successor.child.pid}`);
 }

@@ -27,8 +27,8 @@ import { endLeftovers } from './leftovers.ts';
 import { Placement } from './placement.ts';
 import { requireFreePort } from './port.ts';
 import { StartRefused } from './refusal.ts';
-import { type Kept, Replacing, type Successor } from './replacing.ts';
-import { ROLLING } from './rolling.ts';
+import { type Kept, Replacing } from './replacing.ts';
+import { ROLLING, type Successor } from './rolling.ts';
 import { requireTlsFiles } from './tls-files.ts';
 import { Watchdog } from './watchdog.ts';
 

@@ -7,7 +7,8 @@
  *
  * What is on its way to either end does not fail: the database may be away for as long as it likes, and then it goes on. But the
  * next order waits for a loading only for LOADING_TURN_MS: rows that can't be loaded, now or ever, must not keep a
- * worker from all others. What is not loaded is not given up either, since nothing is known of it.
+ * worker from all others. What is not loaded is not given up either, since nothing is known of it. Nor does it keep those that it came
+ * with: after a failure that is not the connection's, each of them is loaded by itself, and only what can't be loaded is left.
  */
 import type { Clock } from '../clock.ts';
 import { COMMIT_LANES, LOADING_TURN_MS } from '../limits.ts';
@@ -77,24 +78,39 @@ export class Estate {
   }
 
   private async takeUntilLoaded(lane: Lane, partitions: number[], claims: ClaimUnderWay[]): Promise<void> {
+    let groups = [partitions];
+    for (let retryMs = RETRY_MS_MIN; ; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
+      const left: number[][] = [];
+      for (const group of groups) left.push(...(await this.takeOnce(lane, group, claims)));
+      if (left.length === 0) return;
+      groups = left;
+      await new Promise<void>((resolve) => this.parts.clock.after(retryMs, resolve));
+    }
+  }
+
+  /** @returns what is to be tried again, and together; nothing once this worker ends */
+  private async takeOnce(lane: Lane, partitions: number[], claims: ClaimUnderWay[]): Promise<number[][]> {
+    if (this.closed) return [];
     const { clock, reader, fail } = this.parts;
-    for (let retryMs = RETRY_MS_MIN; !this.closed; retryMs = Math.min(retryMs * 2, RETRY_MS_MAX)) {
-      // Anew each time: what a broken stream has left half loaded is dropped.
-      const actors = this.enter(partitions);
-      try {
-        const unsettled = await this.load(lane, actors, lane.epoch);
+    // Anew each time: what a broken stream has left half loaded is dropped.
+    const actors = this.enter(partitions);
+    try {
+      const unsettled = await this.load(lane, actors, lane.epoch);
+      for (const { partition } of actors)
         for (const claim of claims)
-          this.actors.get(claim.partition)?.partition.claims.takeOver(claim, clock.now());
-        return this.serve(actors, unsettled);
-      } catch (error) {
-        const kind = reader.failureKind(error);
-        if (kind === 'fenced')
-          return fail('fenced', `epoch ${lane.epoch} is over: it can take no partitions`);
-        if (kind === 'defect') return fail('defect', reader.failureText(error));
-        log.warn('partitions.not-taken', { partitions, reason: reader.failureText(error) });
-        for (const actor of actors) actor.state = 'failing';
+          if (claim.partition === partition.partition) partition.claims.takeOver(claim, clock.now());
+      this.serve(actors, unsettled);
+      return [];
+    } catch (error) {
+      const kind = reader.failureKind(error);
+      if (kind === 'fenced') {
+        fail('fenced', `epoch ${lane.epoch} is over: it can take no partitions`);
+        return [];
       }
-      await new Promise<void>((resolve) => clock.after(retryMs, resolve));
+      log.warn('partitions.not-taken', { partitions, reason: reader.failureText(error) });
+      for (const actor of actors) actor.state = 'failing';
+      // Where it was not the connection, it may be the rows of one of them.
+      return kind === 'ambiguous' ? [partitions] : partitions.map((partition) => [partition]);
     }
   }
 

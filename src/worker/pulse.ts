@@ -12,6 +12,7 @@ export class Pulse {
   problemSince = 0;
   private answeredAt: number;
   private stopped = false;
+  private cancelNext = (): void => {};
 
   /** @param reasonOf a rejection's text for an operator */
   constructor(
@@ -33,7 +34,7 @@ export class Pulse {
       this.note(this.reasonOf(error));
     }
     answered();
-    if (!this.stopped) this.clock.after(PING_EVERY_MS, () => void this.beat());
+    if (!this.stopped) this.cancelNext = this.clock.after(PING_EVERY_MS, () => void this.beat());
   }
 
   /** Whole seconds since it last answered. */
@@ -46,7 +47,9 @@ export class Pulse {
     this.problem = problem;
   }
 
+  /** A ping that is under way is still answered. */
   stop(): void {
     this.stopped = true;
+    this.cancelNext();
   }
 }

@@ -167,10 +167,10 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     }
   }
 
-  /** One that commits nothing is not fenced: it would go on reading out what is no longer so. */
+  /** One that commits nothing is not fenced: it would go on reading out what is no longer so. One that ends forgets itself. */
   async function checkOwned(): Promise<void> {
     for (const { epoch } of lanes) {
-      if ((await reader.readCommitSeq(epoch)) !== undefined) continue;
+      if ((await reader.readCommitSeq(epoch)) !== undefined || draining) continue;
       parts.fail('fenced', `epoch ${epoch} is over: another owner has taken its partitions`);
     }
   }

@@ -114,6 +114,39 @@ test(
   SLOW_MS,
 );
 
+test(
+  'of a new front that ends just when it is to listen, the restart says that it failed, and another one serves',
+  async () => {
+    server = await startServer({ env: { HOLDFAST_WORKERS: '1', HOLDFAST_FRONTS: '1' } });
+    const running = server;
+    const [old] = running.frontPids();
+    const restarting = restart(running.home.dataDir, '--rolling');
+    const statusOf = (path: string): Promise<number> =>
+      fetch(`${running.url}${path}`).then(
+        ({ status }) => status,
+        () => 0,
+      );
+    // The old one says that it will go when the new one is ready, and after that hands the port over.
+    await until(async () => (await statusOf('/livez')) === 503, STARTED_MS, running.output);
+    const successor = running.frontPids().find((pid) => pid !== old)!;
+    process.kill(successor, 'SIGSTOP');
+    await until(async () => (await statusOf('/livez')) === 0, STARTED_MS, running.output);
+    process.kill(successor, 'SIGKILL');
+    expect(await restarting).toMatchObject({
+      code: 1,
+      stderr: 'holdfast: the new front 0 ended before it listened; another one serves\n',
+      stdout: expect.not.stringContaining('front 0 restarted'),
+    });
+    expect([await statusOf('/livez'), await statusOf('/readyz')]).toEqual([200, 200]);
+    expect(running.frontPids()).toHaveLength(1);
+    expect([old, successor]).not.toContain(running.frontPids()[0]);
+    expect(running.output()).toContain('"event":"restart.failed"');
+    await running.stop();
+    server = undefined;
+  },
+  SLOW_MS,
+);
+
 test('refuses what it does not know, and says where no server runs', async () => {
   const home = await makeHome();
   expect(await restart(home.dataDir)).toMatchObject({

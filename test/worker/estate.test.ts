@@ -1,7 +1,10 @@
 /** Partitions come and go while some of a worker's can't be loaded: these wait, and keep nothing else waiting. */
 import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test';
+import postgres from 'postgres';
 import { LOADING_TURN_MS } from '../../src/limits.ts';
 import { log } from '../../src/observability/log.ts';
+import type { ClaimUnderWay } from '../../src/process.ts';
+import { failureKind } from '../../src/storage/database.ts';
 import type { ReadStore } from '../../src/storage/read-store.ts';
 import { Estate } from '../../src/worker/estate.ts';
 import { Lane } from '../../src/worker/lane.ts';
@@ -9,7 +12,14 @@ import type { Host } from '../../src/worker/state.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 import { MemoryStore } from '../helpers/memory-store.ts';
 
-const [OWN, BROKEN, WELL] = [0, 1, 2];
+const [OWN, BROKEN, WELL, ALSO_WELL] = [0, 1, 2, 3];
+const CONTRADICTION = new Error(`partition ${BROKEN} lacks level 0`);
+/** As postgres.js makes it of what Postgres says. */
+const CORRUPT = new postgres.PostgresError({
+  code: 'XX001',
+  message: 'invalid page in block 7 of relation "stock_level"',
+} as unknown as string);
+const AWAY = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
 
 beforeAll(() => {
   spyOn(log, 'warn').mockImplementation(() => {});
@@ -18,24 +28,26 @@ afterAll(() => {
   spyOn(log, 'warn').mockRestore();
 });
 
-/** An estate whose database has rows of BROKEN that contradict each other, until they are mended. */
-async function build() {
+/** An estate whose database has rows of BROKEN that can't be loaded, until they are mended. */
+async function build(failure: Error = CONTRADICTION) {
   const clock = new ManualClock();
   const store = new MemoryStore();
   const { database } = store;
   const faults: string[] = [];
   const broken = { is: true };
+  const loads: number[][] = [];
   const reader: Partial<ReadStore> = {
     takePartitions: async (partitions, joining) => database.takePartitions(partitions, joining),
     async loadLevels(partitions) {
-      if (broken.is && partitions.includes(BROKEN)) throw new Error(`partition ${BROKEN} lacks level 0`);
+      loads.push(partitions);
+      if (broken.is && partitions.includes(BROKEN)) throw failure;
     },
     loadOpen: async () => {},
     loadNever: async () => {},
     loadUnsettled: async () => {},
     loadKeys: async () => {},
     readCommitSeq: (epoch) => store.readCommitSeq(epoch),
-    failureKind: () => 'ambiguous',
+    failureKind,
     failureText: String,
   };
   const estate = new Estate({
@@ -48,7 +60,15 @@ async function build() {
     fail: (reason, detail) => faults.push(`${reason}: ${detail}`),
   });
   await estate.found([OWN]);
-  return { clock, estate, broken, faults, stateOf: (partition: number) => estate.find(partition)?.state };
+  loads.length = 0;
+  return {
+    clock,
+    estate,
+    broken,
+    faults,
+    loads,
+    stateOf: (partition: number) => estate.find(partition)?.state,
+  };
 }
 
 /** What a promise has come to by now. */
@@ -89,4 +109,46 @@ test('it is not given up before it is loaded, and is loaded once it can be', asy
   const given = outcomeOf(estate.give([BROKEN]));
   await clock.advance(1);
   expect(given.now).toEqual([]);
+});
+
+for (const failure of [CONTRADICTION, CORRUPT]) {
+  test(`of those that come together, only what can’t be loaded fails: ${failure.message}`, async () => {
+    const { clock, estate, faults, stateOf } = await build(failure);
+    const taken = outcomeOf(estate.take([WELL, BROKEN, ALSO_WELL], []));
+    await clock.advance(LOADING_TURN_MS);
+    expect(taken.now).toBe(false);
+    expect([stateOf(WELL), stateOf(BROKEN), stateOf(ALSO_WELL)]).toEqual(['serving', 'failing', 'serving']);
+    expect(faults).toEqual([]);
+  });
+}
+
+test('while it is the database that can’t be reached, they are asked for together', async () => {
+  const { clock, estate, broken, loads, stateOf } = await build(AWAY);
+  void estate.take([WELL, BROKEN, ALSO_WELL], []);
+  await clock.advance(LOADING_TURN_MS);
+  broken.is = false;
+  await clock.advance(LOADING_TURN_MS);
+  expect([stateOf(WELL), stateOf(BROKEN), stateOf(ALSO_WELL)]).toEqual(['serving', 'serving', 'serving']);
+  expect(loads.filter((partitions) => partitions.length !== 3)).toEqual([]);
+});
+
+test('a claim that came along and is over by now does not come back with another partition', async () => {
+  const { clock, estate, broken, stateOf } = await build();
+  const claim: ClaimUnderWay = {
+    partition: WELL,
+    hash: '0'.repeat(32),
+    fingerprint: '1'.repeat(32),
+    deadline: clock.now() + 10 * LOADING_TURN_MS,
+    fresh: true,
+  };
+  void estate.take([WELL, BROKEN], [claim]);
+  await clock.advance(LOADING_TURN_MS);
+  const { claims } = estate.find(WELL)!.partition;
+  const { hash, fingerprint } = claim;
+  const key = { partition: WELL, hash, fingerprint };
+  claims.release({ kind: 'release', partition: WELL, deadline: Infinity, key, used: true }, clock.now());
+  broken.is = false;
+  await clock.advance(LOADING_TURN_MS);
+  expect([stateOf(WELL), stateOf(BROKEN)]).toEqual(['serving', 'serving']);
+  expect(claims.handOver(WELL)).toEqual([]);
 });
