@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, spyOn, test } from 'bun:test';
 import { LOADING_TURN_MS } from '../../src/limits.ts';
 import { log } from '../../src/observability/log.ts';
-import type { ReadStore } from '../../src/storage/read-store.ts';
+import type { Loads, ReadStore } from '../../src/storage/read-store.ts';
 import { Estate } from '../../src/worker/estate.ts';
 import { Lane } from '../../src/worker/lane.ts';
 import type { Host } from '../../src/worker/state.ts';
@@ -25,15 +25,18 @@ async function build() {
   const { database } = store;
   const faults: string[] = [];
   const broken = { is: true };
-  const reader: Partial<ReadStore> = {
-    takePartitions: async (partitions, joining) => database.takePartitions(partitions, joining),
-    async loadLevels(partitions) {
+  const loads: Loads = {
+    async levels(partitions) {
       if (broken.is && partitions.includes(BROKEN)) throw new Error(`partition ${BROKEN} lacks level 0`);
     },
-    loadOpen: async () => {},
-    loadNever: async () => {},
-    loadUnsettled: async () => {},
-    loadKeys: async () => {},
+    open: async () => {},
+    never: async () => {},
+    unsettled: async () => {},
+    keys: async () => {},
+  };
+  const reader: Partial<ReadStore> = {
+    takePartitions: async (partitions, joining) => database.takePartitions(partitions, joining),
+    load: (run) => run(loads),
     readCommitSeq: (epoch) => store.readCommitSeq(epoch),
     failureKind: () => 'ambiguous',
     failureText: String,
