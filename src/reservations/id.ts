@@ -56,3 +56,23 @@ export function firstIdOf(ms: number): string {
   const time = ms.toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-0000-0000-000000000000`;
 }
+
+/** Reads the canonical text form of a UUID (RFC 9562, section 4): 32 hexadecimal digits in lower case, and dashes. */
+export function parseId(id: string, into: Uint32Array): void {
+  let word = 0;
+  let digits = 0;
+  for (let i = 0; i < id.length; i++) {
+    const code = id.charCodeAt(i);
+    if (code === DASH) continue;
+    word = (word << 4) | (code > NINE ? code - LETTER_A + 10 : code - ZERO);
+    if ((++digits & 7) === 0) into[(digits >> 3) - 1] = word;
+  }
+}
+const [ZERO, NINE, LETTER_A, DASH] = [48, 57, 97, 45];
+
+/** The canonical text form of the four words at `at`. */
+export function formatId(ids: Uint32Array, at: number): string {
+  const hex = (i: number): string => ids[at + i].toString(16).padStart(8, '0');
+  const [a, b, c, d] = [hex(0), hex(1), hex(2), hex(3)];
+  return `${a}-${b.slice(0, 4)}-${b.slice(4)}-${c.slice(0, 4)}-${c.slice(4)}${d}`;
+}

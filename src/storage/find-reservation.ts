@@ -8,7 +8,6 @@
 import { type Sold, soldLines } from '../reservations/sold.ts';
 import type { GrantedLine, Reservation, Status } from '../reservations/types.ts';
 import type { Sql } from './database.ts';
-import { parseIntegers } from './load-partitions.ts';
 import { arrayLiteral } from './take-partitions.ts';
 
 export interface FoundReservation extends Reservation {
@@ -151,4 +150,9 @@ function gather(rows: LineRow[]): GrantedLine[] {
     }
   }
   return lines;
+}
+
+/** Parses a one-dimensional array literal of integers. */
+function parseIntegers(literal: string): number[] {
+  return literal === '{}' ? [] : literal.slice(1, -1).split(',').map(Number);
 }

@@ -1,34 +1,40 @@
 /** Streams the Idempotency-Keys that a worker must know: those decided by its partitions, and those claimed there. */
+import { copyRows } from './copy-rows.ts';
 import type { Sql } from './database.ts';
-import { streamRows } from './stream-rows.ts';
-import { arrayLiteral } from './take-partitions.ts';
+import { isOneOf, timestamp } from './load-partitions.ts';
 
 export interface KeyRow {
   partition: number;
   keyPartition: number;
-  /** 32 hexadecimal digits, like the fingerprint. */
-  key: string;
-  fingerprint: string;
+  /** Four words of the key and four of its fingerprint, valid until the callback returns. */
+  words: Uint32Array;
   /** Milliseconds since the Unix epoch. */
   at: number;
 }
 
+const words = new Uint32Array(8);
+
 /** @param since milliseconds since the Unix epoch; what was used before is forgotten */
-export async function loadKeys(
+export function loadKeys(
   sql: Sql,
   partitions: number[],
   since: number,
   onRow: (row: KeyRow) => void,
 ): Promise<void> {
-  const listed = arrayLiteral(partitions);
-  const query = sql<KeyRow[]>`
-    select partition, key_partition as "keyPartition", replace(key::text, '-', '') as key,
-           replace(fingerprint::text, '-', '') as fingerprint, round(extract(epoch from at) * 1000)::float8 as at
-      from holdfast.idempotency_key
-     where (partition = any(${listed}::smallint[])
-            -- As the primary key begins with the partition, each range of those that it names.
-            or partition = any(array(select partition from holdfast.partition))
-               and key_partition = any(${listed}::smallint[]))
-       and at > to_timestamp(${since}::float8 / 1000)`;
-  await streamRows(sql, query, onRow);
+  return copyRows(
+    sql,
+    `select partition, key_partition, key, fingerprint, at from holdfast.idempotency_key
+      where (${isOneOf('partition', partitions)}
+             -- As the primary key begins with the partition, each range of those that it names.
+             or partition = any(array(select partition from holdfast.partition))
+                and ${isOneOf('key_partition', partitions)})
+        and at > ${timestamp(since)}`,
+    (row) => {
+      const partition = row.int16();
+      const keyPartition = row.int16();
+      row.uuid(words);
+      row.uuid(words, 4);
+      onRow({ partition, keyPartition, words, at: row.time() });
+    },
+  );
 }

@@ -1,11 +1,13 @@
 /**
  * Streams what a worker must know of its partitions, in bounded memory: every level, every open
  * part of a reservation with what its home has decided, and decisions that participants have not heard.
+ * There may be millions of them, and until they are loaded nothing is sold: see copy-rows.ts.
  */
+import { formatId } from '../reservations/id.ts';
 import type { Sold } from '../reservations/sold.ts';
 import type { Status, StockLevel } from '../reservations/types.ts';
+import { type CopiedRow, copyRows } from './copy-rows.ts';
 import type { Sql } from './database.ts';
-import { streamRows } from './stream-rows.ts';
 import { arrayLiteral } from './take-partitions.ts';
 
 export interface LevelRow extends StockLevel {
@@ -17,7 +19,8 @@ export interface LevelRow extends StockLevel {
 
 export interface OpenRow {
   partition: number;
-  id: string;
+  /** Its four words, valid until the callback returns. */
+  id: Uint32Array;
   home: number;
   /** What the home's row says; null where it has none. For a home's own row, `held`. */
   decision: Decision | null;
@@ -29,6 +32,14 @@ export interface OpenRow {
   participants: number[];
   /** (line, level, quantity) repeated. */
   lines: number[];
+}
+
+export interface NeverRow {
+  partition: number;
+  /** Its four words, valid until the callback returns. */
+  id: Uint32Array;
+  /** Milliseconds since the Unix epoch. */
+  at: number;
 }
 
 export interface UnsettledRow {
@@ -45,82 +56,109 @@ type Decision = Status | 'never';
 /** What a participant must know of the status of its home's row. */
 const DECISION = `case when h.status = 'reheld' then 'confirmed' else h.status::text end`;
 
+const words = new Uint32Array(4);
+
 /** Levels by partition, each partition's in the order of their numbers, without gaps. */
-export async function loadLevels(
-  sql: Sql,
-  partitions: number[],
-  onRow: (row: LevelRow) => void,
-): Promise<void> {
-  const query = sql<LevelRow[]>`
-    select partition, level, sku, location, on_hand as "onHand", reserved, safety_stock as "safetyStock",
-           backorder_limit as "backorderLimit", version, last_entry as "lastEntry",
-           round(extract(epoch from updated_at) * 1000)::float8 as "updatedAt"
-      from holdfast.stock_level where partition = any(${arrayLiteral(partitions)}::smallint[])
-     order by partition, level`;
-  await streamRows(sql, query, onRow);
+export function loadLevels(sql: Sql, partitions: number[], onRow: (row: LevelRow) => void): Promise<void> {
+  return copyRows(
+    sql,
+    `select partition, level, sku, location, on_hand, reserved, safety_stock, backorder_limit, version, updated_at, last_entry
+       from holdfast.stock_level where ${isOneOf('partition', partitions)}
+      order by partition, level`,
+    (row) =>
+      onRow({
+        partition: row.int16(),
+        level: row.int32(),
+        sku: row.text(),
+        location: row.text(),
+        onHand: row.int32(),
+        reserved: row.int64(),
+        safetyStock: row.int32(),
+        backorderLimit: row.int32(),
+        version: row.int64(),
+        updatedAt: row.time(),
+        lastEntry: row.int64(),
+      }),
+  );
 }
 
-type Text<T, K extends keyof T> = Omit<T, K> & { [column in K]-?: string };
-type OpenColumns = Text<OpenRow, 'participants' | 'lines'> & { sold: string | null };
-
-export async function loadOpen(sql: Sql, partitions: number[], onRow: (row: OpenRow) => void): Promise<void> {
-  const query = sql<OpenColumns[]>`
-    select r.partition, r.id, r.home, r.reference, r.participants::text, r.lines::text,
-           round(extract(epoch from r.created_at) * 1000)::float8 as "createdAt",
-           round(extract(epoch from r.expires_at) * 1000)::float8 as "expiresAt",
-           case when r.home = r.partition then 'held' else ${sql.unsafe(DECISION)} end as decision,
-           h.sold::text as sold
-      from holdfast.reservation r
-      left join holdfast.reservation h
-        on r.home <> r.partition and h.partition = r.home and h.id = r.id
-       and h.status in ('held', 'confirmed', 'cancelled', 'expired', 'never', 'reheld')
-     where r.partition = any(${arrayLiteral(partitions)}::smallint[]) and r.status = 'held'`;
-  await streamRows(sql, query, (row) =>
-    onRow({
-      ...row,
-      participants: parseIntegers(row.participants),
-      lines: parseIntegers(row.lines),
-      sold: parseSold(row.sold),
-    }),
+export function loadOpen(sql: Sql, partitions: number[], onRow: (row: OpenRow) => void): Promise<void> {
+  return copyRows(
+    sql,
+    // With a limit, each row of a home is looked up by the primary key, and only for a part: a join would read the whole table.
+    `select r.partition, r.id, r.home, ${DECISION}, h.sold, r.created_at, r.expires_at, r.reference, r.participants, r.lines
+       from holdfast.reservation r
+       left join lateral (
+         select h.status, h.sold from holdfast.reservation h
+          where r.home <> r.partition and h.partition = r.home and h.id = r.id
+            and h.status in ('held', 'confirmed', 'cancelled', 'expired', 'never', 'reheld')
+          limit 1) h on true
+      where ${isOneOf('r.partition', partitions)} and r.status = 'held'`,
+    (row) => {
+      const partition = row.int16();
+      const id = row.uuid(words);
+      const home = row.int16();
+      const decision = row.isNull() ? null : (row.text() as Decision);
+      onRow({
+        partition,
+        id,
+        home,
+        decision: home === partition ? 'held' : decision,
+        sold: readSold(row),
+        createdAt: row.time(),
+        expiresAt: row.time(),
+        reference: row.isNull() ? null : row.text(),
+        participants: row.integers(),
+        lines: row.integers(),
+      });
+    },
   );
 }
 
 /** Ids of which these homes have said, since a moment in milliseconds, that there will never be a reservation. */
-export async function loadNever(
+export function loadNever(
   sql: Sql,
   homes: number[],
   since: number,
-  onRow: (row: { partition: number; id: string; at: number }) => void,
+  onRow: (row: NeverRow) => void,
 ): Promise<void> {
-  const query = sql<{ partition: number; id: string; at: number }[]>`
-    select partition, id, round(extract(epoch from created_at) * 1000)::float8 as at
-      from holdfast.reservation
-     where partition = any(${arrayLiteral(homes)}::smallint[]) and status = 'never'
-       and created_at > to_timestamp(${since}::float8 / 1000)`;
-  await streamRows(sql, query, onRow);
+  return copyRows(
+    sql,
+    `select partition, id, created_at from holdfast.reservation
+      where ${isOneOf('partition', homes)} and status = 'never' and created_at > ${timestamp(since)}`,
+    (row) => onRow({ partition: row.int16(), id: row.uuid(words), at: row.time() }),
+  );
 }
 
 /** Decisions of these homes that a participant's row does not show yet. */
-export async function loadUnsettled(
-  sql: Sql,
-  homes: number[],
-  onRow: (row: UnsettledRow) => void,
-): Promise<void> {
-  const query = sql<(Omit<UnsettledRow, 'sold'> & { sold: string | null })[]>`
-    select h.partition, h.id, ${sql.unsafe(DECISION)} as decision, h.sold::text as sold, r.partition as participant
-      from holdfast.reservation r
-      join holdfast.reservation h
-        on h.partition = r.home and h.id = r.id and h.status in ('confirmed', 'cancelled', 'expired', 'never', 'reheld')
-     where r.partition = any(array(select partition from holdfast.partition)) and r.status = 'held'
-       and r.home <> r.partition and r.home = any(${arrayLiteral(homes)}::smallint[])`;
-  await streamRows(sql, query, (row) => onRow({ ...row, sold: parseSold(row.sold) }));
+export function loadUnsettled(sql: Sql, homes: number[], onRow: (row: UnsettledRow) => void): Promise<void> {
+  return copyRows(
+    sql,
+    `select h.partition, h.id, ${DECISION}, h.sold, r.partition
+       from holdfast.reservation r
+       join holdfast.reservation h
+         on h.partition = r.home and h.id = r.id and h.status in ('confirmed', 'cancelled', 'expired', 'never', 'reheld')
+      where r.partition = any(array(select partition from holdfast.partition)) and r.status = 'held'
+        and r.home <> r.partition and ${isOneOf('r.home', homes)}`,
+    (row) =>
+      onRow({
+        partition: row.int16(),
+        id: formatId(row.uuid(words), 0),
+        decision: row.text() as UnsettledRow['decision'],
+        sold: readSold(row),
+        participant: row.int16(),
+      }),
+  );
 }
 
-function parseSold(literal: string | null): Sold | undefined {
-  return literal === null ? undefined : parseIntegers(literal);
+function readSold(row: CopiedRow): Sold | undefined {
+  return row.isNull() ? undefined : row.integers();
 }
 
-/** Parses a one-dimensional array literal of integers. */
-export function parseIntegers(literal: string): number[] {
-  return literal === '{}' ? [] : literal.slice(1, -1).split(',').map(Number);
+/** In the text of a query, as COPY has no parameters. */
+export function isOneOf(column: string, partitions: number[]): string {
+  return `${column} = any('${arrayLiteral(partitions)}'::smallint[])`;
+}
+export function timestamp(ms: number): string {
+  return `to_timestamp(${ms}::float8 / 1000)`;
 }

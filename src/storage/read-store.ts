@@ -10,6 +10,8 @@ import { loadLevels, loadNever, loadOpen, loadUnsettled } from './load-partition
 import { forgetOwner, readCommitSeq, takePartitions } from './take-partitions.ts';
 
 export type ReadStore = ReturnType<typeof openReadStore>;
+/** What is read of partitions that are taken, one after the other. */
+export type Loads = ReturnType<typeof loadsOver>;
 
 export function openReadStore(spec: DatabaseSpec, name: string) {
   const connections = new Connections(() => openDatabase(spec, name, READS_AT_ONCE));
@@ -19,13 +21,20 @@ export function openReadStore(spec: DatabaseSpec, name: string) {
     <Args extends unknown[], T>(query: (sql: Sql, ...args: Args) => Promise<T>, withinMs?: number) =>
     (...args: Args): Promise<T> =>
       connections.use((sql) => query(sql, ...args), withinMs);
+  const loading = new Set<Sql>();
   return {
     takePartitions: on(takePartitions),
-    loadLevels: on(loadLevels),
-    loadOpen: on(loadOpen),
-    loadNever: on(loadNever),
-    loadUnsettled: on(loadUnsettled),
-    loadKeys: on(loadKeys),
+    /** Over a connection of its own: loading lasts, and neither a read nor other loading is to wait for it. */
+    async load(run: (loads: Loads) => Promise<void>): Promise<void> {
+      const sql = openDatabase(spec, `${name}, loading`);
+      loading.add(sql);
+      try {
+        await run(loadsOver(sql));
+      } finally {
+        loading.delete(sql);
+        void sql.end({ timeout: 1 });
+      }
+    },
     findReservation: on(findReservation, REQUEST_DEADLINE_MS),
     findAnswer: on(findAnswer, REQUEST_DEADLINE_MS),
     isHeld: on(isHeld, REQUEST_DEADLINE_MS),
@@ -34,7 +43,22 @@ export function openReadStore(spec: DatabaseSpec, name: string) {
     failureKind,
     failureText,
     close: async () => {
-      await Promise.all([connections.close(), asking.close()]);
+      const ended = [...loading].map((sql) => sql.end({ timeout: 0 }));
+      await Promise.all([connections.close(), asking.close(), ...ended]);
     },
+  };
+}
+
+function loadsOver(sql: Sql) {
+  const on =
+    <Args extends unknown[]>(load: (sql: Sql, ...args: Args) => Promise<void>) =>
+    (...args: Args): Promise<void> =>
+      load(sql, ...args);
+  return {
+    levels: on(loadLevels),
+    open: on(loadOpen),
+    never: on(loadNever),
+    unsettled: on(loadUnsettled),
+    keys: on(loadKeys),
   };
 }

@@ -7,6 +7,7 @@
  * this partition names its level; a line of the home that stands for a participant names
  * that partition instead (`level` = ~partition).
  */
+import { formatId, parseId } from '../reservations/id.ts';
 import { ByteHeap } from './byte-heap.ts';
 import { enlarge, NONE } from './snapshot.ts';
 
@@ -61,9 +62,9 @@ export class Holds {
     return this.table[at] - 1;
   }
 
-  /** The id must not be there yet. */
+  /** The id, as a text or as its four words, must not be there yet. */
   add(
-    id: string,
+    id: string | Uint32Array,
     state: HoldState,
     home: number,
     createdAt: number,
@@ -74,7 +75,8 @@ export class Holds {
     let slot = this.freeSlot;
     if (slot === NONE) slot = this.slots++;
     else this.freeSlot = this.firstLine[slot];
-    parseId(id, words);
+    if (typeof id === 'string') parseId(id, words);
+    else words.set(id);
     this.ids.set(words, slot * 4);
     this.table[this.probe()] = slot + 1;
     this.states[slot] = STATES.indexOf(state);
@@ -235,23 +237,4 @@ function hashId(a: number, b: number, c: number, d: number): number {
   let hash = Math.imul(a ^ Math.imul(b, 0x85ebca6b), 0x9e3779b1);
   hash ^= Math.imul(c ^ Math.imul(d, 0xc2b2ae35), 0x27d4eb2f);
   return (hash ^ (hash >>> 15)) >>> 0;
-}
-
-/** Reads the canonical text form of a UUID (RFC 9562, section 4): 32 hexadecimal digits in lower case, and dashes. */
-function parseId(id: string, into: Uint32Array): void {
-  let word = 0;
-  let digits = 0;
-  for (let i = 0; i < id.length; i++) {
-    const code = id.charCodeAt(i);
-    if (code === DASH) continue;
-    word = (word << 4) | (code > NINE ? code - LETTER_A + 10 : code - ZERO);
-    if ((++digits & 7) === 0) into[(digits >> 3) - 1] = word;
-  }
-}
-const [ZERO, NINE, LETTER_A, DASH] = [48, 57, 97, 45];
-
-function formatId(ids: Uint32Array, at: number): string {
-  const hex = (i: number): string => ids[at + i].toString(16).padStart(8, '0');
-  const [a, b, c, d] = [hex(0), hex(1), hex(2), hex(3)];
-  return `${a}-${b.slice(0, 4)}-${b.slice(4)}-${c.slice(0, 4)}-${c.slice(4)}${d}`;
 }

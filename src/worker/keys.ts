@@ -38,9 +38,20 @@ export class Keys {
 
   /** @param now milliseconds since the Unix epoch */
   add(key: string, fingerprint: string, now: number): void {
-    if (this.freeSlot === NONE && this.slots === this.usedAt.length) this.grow();
+    this.makeRoom();
     parseHex(key, 0);
     parseHex(fingerprint, 4);
+    this.insert(now);
+  }
+
+  /** As `add`. @param from the key's four words and the fingerprint's */
+  addWords(from: Uint32Array, now: number): void {
+    this.makeRoom();
+    words.set(from);
+    this.insert(now);
+  }
+
+  private insert(now: number): void {
     const place = this.probe();
     if (this.table[place] !== 0) return;
     let slot = this.freeSlot;
@@ -107,6 +118,10 @@ export class Keys {
     this.words[slot * WORDS] = this.freeSlot + 1;
     this.freeSlot = slot;
     this.count--;
+  }
+
+  private makeRoom(): void {
+    if (this.freeSlot === NONE && this.slots === this.usedAt.length) this.grow();
   }
 
   private grow(): void {

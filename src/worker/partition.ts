@@ -138,7 +138,7 @@ export class Partition extends PartitionState {
 
   /** Restores an open reservation at start. Its lines' units are already in the levels' `reserved`. */
   restore(
-    id: string,
+    id: string | Uint32Array,
     home: number,
     decided: boolean,
     times: { createdAt: number; expiresAt: number; dueAt: number },
@@ -155,7 +155,7 @@ export class Partition extends PartitionState {
   }
 
   /** Keeps the word of an earlier owner: a `decide` that is still on its way must be refused. */
-  restoreNever(id: string, saidAt: number): void {
+  restoreNever(id: string | Uint32Array, saidAt: number): void {
     const slot = this.holds.add(id, 'never', this.partition, saidAt, saidAt);
     this.wheel.set(slot, saidAt + TOMBSTONE_MS);
   }

@@ -5,8 +5,9 @@
 import type { Clock } from '../clock.ts';
 import { TOMBSTONE_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
+import { formatId } from '../reservations/id.ts';
 import type { UnsettledRow } from '../storage/load-partitions.ts';
-import type { ReadStore } from '../storage/read-store.ts';
+import type { Loads, ReadStore } from '../storage/read-store.ts';
 import type { Partition } from './partition.ts';
 
 /** A participant whose home has no record may have asked too early: the home's front may still be deciding. */
@@ -32,11 +33,34 @@ export async function recover(
   keysMs: number,
   joining?: number,
 ): Promise<Recovered> {
-  const partitions = owned.map(({ partition }) => partition);
-  const byNumber = new Map(owned.map((partition) => [partition.partition, partition]));
-  const epoch = await reader.takePartitions(partitions, joining);
-  await reader.loadLevels(partitions, (row) => {
-    const partition = byNumber.get(row.partition)!;
+  const numbers = owned.map(({ partition }) => partition);
+  const epoch = await reader.takePartitions(numbers, joining);
+  const owner: Owner = { numbers, byNumber: [], unsettled: [] };
+  for (const partition of owned) owner.byNumber[partition.partition] = partition;
+  // At the same time, as neither needs what the other brings. If one fails, it is told when both are over: nothing goes on.
+  const both = [
+    reader.load((loads) => loadLevels(loads, owner)),
+    reader.load((loads) => loadReservations(loads, owner, clock, keysMs)),
+  ];
+  await Promise.allSettled(both);
+  await Promise.all(both);
+  // Whoever took them meanwhile has committed between these reads: what they brought does not fit together.
+  if ((await reader.readCommitSeq(epoch)) === undefined)
+    throw new Error(`epoch ${epoch} is over: another owner took its partitions while they were being loaded`);
+  for (const partition of owned) checkBooks(partition);
+  return { epoch, unsettled: owner.unsettled };
+}
+
+/** What is being loaded. */
+interface Owner {
+  numbers: number[];
+  byNumber: Partition[];
+  unsettled: UnsettledRow[];
+}
+
+async function loadLevels(loads: Loads, { numbers, byNumber }: Owner): Promise<void> {
+  await loads.levels(numbers, (row) => {
+    const partition = byNumber[row.partition];
     const { snapshot } = partition;
     const level = snapshot.addLevel(row.sku, row.location);
     if (level !== row.level) throw new Error(`partition ${row.partition} lacks level ${level}`);
@@ -49,43 +73,32 @@ export async function recover(
     snapshot.lastEntry[level] = row.lastEntry;
     partition.ledgerSeq = Math.max(partition.ledgerSeq, row.lastEntry);
   });
-  const unsettled: UnsettledRow[] = [];
-  await reader.loadOpen(partitions, (row) => {
+}
+
+/** The open ones, and what is remembered of others. */
+async function loadReservations(
+  loads: Loads,
+  { numbers, byNumber, unsettled }: Owner,
+  clock: Clock,
+  keysMs: number,
+): Promise<void> {
+  await loads.open(numbers, (row) => {
     const { partition, id, home, decision, sold, createdAt, expiresAt, reference, participants, lines } = row;
-    if (decision !== null && decision !== 'held') {
-      unsettled.push({ partition: home, id, decision, sold, participant: partition });
-    }
+    if (decision !== null && decision !== 'held')
+      unsettled.push({ partition: home, id: formatId(id, 0), decision, sold, participant: partition });
     const decided = decision !== null;
     const dueAt = home === partition || decision === 'held' ? expiresAt : clock.now() + ASK_AFTER_RECOVERY_MS;
-    byNumber
-      .get(partition)!
-      .restore(
-        id,
-        home,
-        decided,
-        { createdAt, expiresAt, dueAt },
-        reference ?? undefined,
-        participants,
-        lines,
-      );
+    const times = { createdAt, expiresAt, dueAt };
+    byNumber[partition].restore(id, home, decided, times, reference ?? undefined, participants, lines);
   });
-  await reader.loadNever(partitions, clock.now() - TOMBSTONE_MS, ({ partition, id, at }) =>
-    byNumber.get(partition)!.restoreNever(id, at),
+  await loads.never(numbers, clock.now() - TOMBSTONE_MS, ({ partition, id, at }) =>
+    byNumber[partition].restoreNever(id, at),
   );
-  await reader.loadUnsettled(partitions, (row) => unsettled.push(row));
-  await reader.loadKeys(
-    partitions,
-    clock.now() - keysMs,
-    ({ partition, keyPartition, key, fingerprint, at }) => {
-      byNumber.get(partition)?.keys.add(key, fingerprint, at);
-      byNumber.get(keyPartition)?.claims.keys.add(key, fingerprint, at);
-    },
-  );
-  // Whoever took them meanwhile has committed between these reads: what they brought does not fit together.
-  if ((await reader.readCommitSeq(epoch)) === undefined)
-    throw new Error(`epoch ${epoch} is over: another owner took its partitions while they were being loaded`);
-  for (const partition of owned) checkBooks(partition);
-  return { epoch, unsettled };
+  await loads.unsettled(numbers, (row) => unsettled.push(row));
+  await loads.keys(numbers, clock.now() - keysMs, ({ partition, keyPartition, words, at }) => {
+    byNumber[partition]?.keys.addWords(words, at);
+    byNumber[keyPartition]?.claims.keys.addWords(words, at);
+  });
 }
 
 /** Invariant I3: what the open reservations hold is what the levels say is reserved. */

@@ -38,7 +38,7 @@ export class ManualClock implements Clock {
   /** Runs what is due now, until nothing more comes of it. */
   async settle(): Promise<void> {
     let quiet = 0;
-    while (quiet < 10) {
+    while (quiet < 50) {
       const turns = this.turns.splice(0);
       for (const run of turns) run();
       await Promise.resolve();

@@ -4,13 +4,14 @@
  * and happens at once; what may come between them is its user's to decide. It is stricter than Postgres in one respect: a change of
  * a row that is not there is an error. test/storage/double.test.ts compares it with Postgres itself.
  */
+import { parseId } from '../../src/reservations/id.ts';
 import { type Sold, soldLines } from '../../src/reservations/sold.ts';
 import type { GrantedLine, Status } from '../../src/reservations/types.ts';
 import type { BatchRows } from '../../src/storage/commit-batch.ts';
 import type { FailureKind } from '../../src/storage/database.ts';
 import type { Found, FoundReservation } from '../../src/storage/find-reservation.ts';
 import type { KeyRow } from '../../src/storage/load-keys.ts';
-import type { LevelRow, OpenRow, UnsettledRow } from '../../src/storage/load-partitions.ts';
+import type { LevelRow, NeverRow, OpenRow, UnsettledRow } from '../../src/storage/load-partitions.ts';
 import { spelledOut } from './spelled-out.ts';
 
 export class StoreFailure extends Error {
@@ -56,8 +57,13 @@ export interface StoredEntry {
 
 type HomeRow = StoredReservation & Pick<FoundReservation, 'unsettled' | 'heldAs'>;
 
-interface StoredKey extends KeyRow {
+interface StoredKey {
+  partition: number;
+  keyPartition: number;
+  key: string;
+  fingerprint: string;
   answer: Uint8Array;
+  at: number;
 }
 
 export class MemoryDatabase {
@@ -223,7 +229,7 @@ export class MemoryDatabase {
         const decision = home === partition ? 'held' : decided === undefined ? null : decisionOf(decided);
         return {
           partition,
-          id,
+          id: wordsOf(id),
           home,
           decision,
           sold: decided?.sold,
@@ -236,13 +242,13 @@ export class MemoryDatabase {
       });
   }
 
-  loadNever(homes: number[], since: number): { partition: number; id: string; at: number }[] {
+  loadNever(homes: number[], since: number): NeverRow[] {
     return [...this.reservations.values()]
       .filter(
         ({ partition, status, createdAt }) =>
           status === 'never' && homes.includes(partition) && createdAt > since,
       )
-      .map(({ partition, id, createdAt }) => ({ partition, id, at: createdAt }));
+      .map(({ partition, id, createdAt }) => ({ partition, id: wordsOf(id), at: createdAt }));
   }
 
   loadUnsettled(homes: number[]): UnsettledRow[] {
@@ -262,7 +268,12 @@ export class MemoryDatabase {
         ({ partition, keyPartition, at }) =>
           at > since && (partitions.includes(partition) || partitions.includes(keyPartition)),
       )
-      .map(({ answer: _, ...row }) => row);
+      .map(({ partition, keyPartition, key, fingerprint, at }) => ({
+        partition,
+        keyPartition,
+        words: wordsOf(key + fingerprint),
+        at,
+      }));
   }
 
   findAnswer(partition: number, key: string): Uint8Array | undefined {
@@ -335,6 +346,13 @@ export function triples(lines: number[]): [line: number, level: number, quantity
 
 function decisionOf({ status }: StoredReservation): OpenRow['decision'] {
   return status === 'reheld' ? 'confirmed' : status;
+}
+
+/** Of hexadecimal digits, eight a word. */
+function wordsOf(hex: string): Uint32Array {
+  const words = new Uint32Array(hex.replaceAll('-', '').length / 8);
+  parseId(hex, words);
+  return words;
 }
 
 function soldOf(literal: string | null): Sold | undefined {

@@ -8,7 +8,7 @@ import { COMMIT_ANSWER_MS, READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../../src/
 import type { BatchRows } from '../../src/storage/commit-batch.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
 import type { FailureKind } from '../../src/storage/database.ts';
-import type { ReadStore } from '../../src/storage/read-store.ts';
+import type { Loads, ReadStore } from '../../src/storage/read-store.ts';
 import { type MemoryDatabase, StoreFailure } from '../helpers/memory-database.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
@@ -100,14 +100,17 @@ export class Postgres {
         const onRow = all.pop() as (row: Row) => void;
         for (const row of await read(() => load(...(all as unknown as Args)))) onRow(row);
       };
+    const loads: Loads = {
+      levels: stream((partitions) => tables.loadLevels(partitions)),
+      open: stream((partitions) => tables.loadOpen(partitions)),
+      never: stream((homes, since) => tables.loadNever(homes, since)),
+      unsettled: stream((homes) => tables.loadUnsettled(homes)),
+      keys: stream((partitions, since) => tables.loadKeys(partitions, since)),
+    };
     return {
       takePartitions: (partitions, joining) =>
         connection.use('commit', () => this.take(process, partitions, joining)),
-      loadLevels: stream((partitions) => tables.loadLevels(partitions)),
-      loadOpen: stream((partitions) => tables.loadOpen(partitions)),
-      loadNever: stream((homes, since) => tables.loadNever(homes, since)),
-      loadUnsettled: stream((homes) => tables.loadUnsettled(homes)),
-      loadKeys: stream((partitions, since) => tables.loadKeys(partitions, since)),
+      load: (run) => run(loads),
       // Two statements, and what happens between them.
       async findReservation(home, id) {
         const row = await find(() => tables.findHome(home, id));

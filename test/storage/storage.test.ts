@@ -305,12 +305,32 @@ test('what is taken by another one while it is loaded is not served', async () =
   const partition = new Partition(1, new Locations(), host, systemClock.now());
   const overtaken: ReadStore = {
     ...reader,
-    async loadOpen(...args) {
+    async load(run) {
       await takePartitions(sql, [1]);
-      return reader.loadOpen(...args);
+      return reader.load(run);
     },
   };
   expect(recover(overtaken, [partition], systemClock, KEYS_MS)).rejects.toThrow('another owner');
+});
+
+test('a read does not wait for what is being loaded, however much of it there is', async () => {
+  const count = 100_000;
+  await sql`
+    insert into holdfast.stock_level
+           (partition, level, sku, location, on_hand, reserved, safety_stock, backorder_limit, version, updated_at)
+    select 1, i, 'SKU-' || i, 'dc1', 1, 0, 0, 0, 1, now() from generate_series(0, ${count - 1}::integer) i`;
+  let loaded = 0;
+  let loadedBefore: Promise<number> | undefined;
+  const load = reader.load((loads) =>
+    loads.levels([1], () => {
+      loaded++;
+      loadedBefore ??= reader.isHeld(1, ids.next(systemClock.now(), 1)).then(() => loaded);
+    }),
+  );
+  const another = reader.load((loads) => loads.levels([1], () => {}));
+  await Promise.all([load, another]);
+  expect(loaded).toBe(count);
+  expect(await loadedBefore).toBeLessThan(count);
 });
 
 test('the number of partitions is the database’s, and taking again raises the epoch', async () => {

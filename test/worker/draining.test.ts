@@ -32,11 +32,7 @@ async function start(roundTripMs: number) {
   };
   const reader: Partial<ReadStore> = {
     takePartitions: async () => EPOCH,
-    loadLevels: async () => {},
-    loadOpen: async () => {},
-    loadNever: async () => {},
-    loadUnsettled: async () => {},
-    loadKeys: async () => {},
+    load: async () => {},
     readCommitSeq: () => asked(() => owner),
     forgetOwner: () =>
       asked(() => {

@@ -5,7 +5,7 @@ import { LOADING_TURN_MS } from '../../src/limits.ts';
 import { log } from '../../src/observability/log.ts';
 import type { ClaimUnderWay } from '../../src/process.ts';
 import { failureKind } from '../../src/storage/database.ts';
-import type { ReadStore } from '../../src/storage/read-store.ts';
+import type { Loads, ReadStore } from '../../src/storage/read-store.ts';
 import { Estate } from '../../src/worker/estate.ts';
 import { Lane } from '../../src/worker/lane.ts';
 import type { Host } from '../../src/worker/state.ts';
@@ -35,17 +35,21 @@ async function build(failure: Error = CONTRADICTION) {
   const { database } = store;
   const faults: string[] = [];
   const broken = { is: true };
-  const loads: number[][] = [];
-  const reader: Partial<ReadStore> = {
-    takePartitions: async (partitions, joining) => database.takePartitions(partitions, joining),
-    async loadLevels(partitions) {
-      loads.push(partitions);
+  /** Partitions of each attempt. */
+  const attempts: number[][] = [];
+  const loads: Loads = {
+    async levels(partitions) {
+      attempts.push(partitions);
       if (broken.is && partitions.includes(BROKEN)) throw failure;
     },
-    loadOpen: async () => {},
-    loadNever: async () => {},
-    loadUnsettled: async () => {},
-    loadKeys: async () => {},
+    open: async () => {},
+    never: async () => {},
+    unsettled: async () => {},
+    keys: async () => {},
+  };
+  const reader: Partial<ReadStore> = {
+    takePartitions: async (partitions, joining) => database.takePartitions(partitions, joining),
+    load: (run) => run(loads),
     readCommitSeq: (epoch) => store.readCommitSeq(epoch),
     failureKind,
     failureText: String,
@@ -60,13 +64,13 @@ async function build(failure: Error = CONTRADICTION) {
     fail: (reason, detail) => faults.push(`${reason}: ${detail}`),
   });
   await estate.found([OWN]);
-  loads.length = 0;
+  attempts.length = 0;
   return {
     clock,
     estate,
     broken,
     faults,
-    loads,
+    attempts,
     stateOf: (partition: number) => estate.find(partition)?.state,
   };
 }
@@ -123,13 +127,13 @@ for (const failure of [CONTRADICTION, CORRUPT]) {
 }
 
 test('while it is the database that can’t be reached, they are asked for together', async () => {
-  const { clock, estate, broken, loads, stateOf } = await build(AWAY);
+  const { clock, estate, broken, attempts, stateOf } = await build(AWAY);
   void estate.take([WELL, BROKEN, ALSO_WELL], []);
   await clock.advance(LOADING_TURN_MS);
   broken.is = false;
   await clock.advance(LOADING_TURN_MS);
   expect([stateOf(WELL), stateOf(BROKEN), stateOf(ALSO_WELL)]).toEqual(['serving', 'serving', 'serving']);
-  expect(loads.filter((partitions) => partitions.length !== 3)).toEqual([]);
+  expect(attempts.filter((partitions) => partitions.length !== 3)).toEqual([]);
 });
 
 test('a claim that came along and is over by now does not come back with another partition', async () => {

@@ -1,7 +1,6 @@
 /** What our own code throws at a row that it is given is its own affair: no one else's reading ends, and the next one is right. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { openDatabase, type Sql } from '../../src/storage/database.ts';
-import { loadKeys } from '../../src/storage/load-keys.ts';
 import { prepareDatabase } from '../../src/storage/migrate.ts';
 import { openReadStore } from '../../src/storage/read-store.ts';
 import { startPostgres, type TestDatabase } from '../helpers/postgres.ts';
@@ -45,25 +44,31 @@ test.each([
   [MANY, 7_000],
   [MANY, KEYS - 1],
 ])('of partition %d, at row %d', async (partition, row) => {
-  expect(await loadKeys(sql, [partition], 0, upTo(row)).catch((error) => error)).toBe(REFUSAL);
-  expect(await sql`select generate_series(1, 3) as n`.values()).toEqual([[1], [2], [3]] as never);
+  const reader = openReadStore(database.spec, 'test reads');
+  const load = (onRow: () => void) => reader.load((loads) => loads.keys([partition], 0, onRow));
+  const error = await load(upTo(row)).catch((error) => error);
+  expect([error, reader.failureKind(error)]).toEqual([REFUSAL, 'unusable']);
   let rows = 0;
-  await loadKeys(sql, [partition], 0, () => rows++);
+  await load(() => rows++);
   expect(rows).toBe(partition === ONE ? 1 : KEYS);
+  await reader.close();
 });
 
-test('what others read over the same connections goes on', async () => {
+test('what others read or load goes on', async () => {
   const reader = openReadStore(database.spec, 'test reads');
-  let others: Promise<unknown> = Promise.resolve();
+  let others: Promise<unknown>[] = [];
   await sql.begin(async (transaction) => {
     await transaction`lock table holdfast.reservation in access exclusive mode`;
-    others = reader.loadOpen([NONE], () => {});
-    others.catch(() => {});
-    for (const partition of [ONE, MANY, ONE, MANY]) {
-      const error = await reader.loadKeys([partition], 0, upTo(0)).catch((error) => error);
-      expect([error, reader.failureKind(error)]).toEqual([REFUSAL, 'unusable']);
-    }
+    others = [
+      reader.load((loads) => loads.open([NONE], () => {})),
+      reader.findReservation(NONE, '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0002'),
+    ];
+    for (const other of others) other.catch(() => {});
+    for (const partition of [ONE, MANY, ONE, MANY])
+      expect(await reader.load((loads) => loads.keys([partition], 0, upTo(0))).catch((error) => error)).toBe(
+        REFUSAL,
+      );
   });
-  expect(await others).toBeUndefined();
+  expect(await Promise.all(others)).toEqual([undefined, undefined]);
   await reader.close();
 });
