@@ -45,6 +45,8 @@ export const FAULTS_MAX = 100;
 export const IDEMPOTENCY_KEY_BYTES_MAX = 255;
 /** Imports, exports and batches that one front serves at once; each holds as much as the bounds below allow. */
 export const BULK_CALLS_MAX = 16;
+/** Imports and batches of one front that wait for another with their Idempotency-Key: beside those, for each keeps as much. */
+export const KEY_WAITS_MAX = 16;
 /** Reservations in one batch, and bytes of its body. */
 export const BATCH_RESERVATIONS_MAX = 10_000;
 export const BATCH_BODY_BYTES_MAX = 16 * 1024 * 1024;
@@ -158,7 +160,7 @@ export const CONTROL_LINE_BYTES_MAX = 1024;
 export const GUARD_WAIT_MS = 3000;
 export const GUARD_EVERY_MS = 1000;
 export const GUARD_ANSWER_MS = 5000;
-/** How long a front asks again where a partition is moving, its worker starting, or has no room for a part of a batch, before it says so. */
+/** How long a front asks again where a partition is moving or its worker starting, before it says so. */
 export const UNAVAILABLE_WAIT_MS = 5000;
 /** Requests of a front to one worker that wait to be asked again; beyond it, they are answered at once. */
 export const REQUESTS_AGAIN_MAX = 4096;
@@ -170,7 +172,7 @@ export const MOVES_WAITING_MAX = 64;
 export const MOVE_WAIT_MS = 30_000;
 /** How long the orders behind it wait while a worker loads partitions. It goes on loading. */
 export const LOADING_TURN_MS = 30_000;
-/** How long an import or export asks a partition again that does not answer, before it gives up on it. */
+/** How long an import, export or batch asks a partition again that does not answer or has no room, before it gives up on it. */
 export const BULK_RETRY_MS = 30_000;
 /** How often a front looks for what ran out of time: the most by which it gives up too late. */
 export const SWEEP_MS = 100;
@@ -202,7 +204,7 @@ export const PING_ANSWER_MS = 5000;
 /** How long the database may be away before commands are refused at once, rather than kept waiting for it. */
 export const DATABASE_AWAY_MS = 2000;
 /** How long a connection without traffic stays open; longer than a load balancer keeps its own. */
-export const IDLE_CONNECTION_SECONDS = 65;
+export const IDLE_CONNECTION_SECONDS = 180;
 /** How long a worker that drains waits for what is decided and not yet answered, and how often it looks. */
 export const DRAIN_ANSWERS_MS = 5000;
 export const DRAIN_POLL_MS = 5;
@@ -218,6 +220,8 @@ export const CLAIM_MS = 30_000;
 export const CLAIM_PROLONGED_EVERY_MS = 8000;
 /** How long an import or a batch waits for an earlier one with the same key, before its caller is to send it again. */
 export const KEY_WAIT_MS = 45_000;
+/** How long it may take to hear that a key is free: whoever has not heard by then waits for another call. */
+export const KEY_AT_ONCE_MS = 100;
 /** Idempotency-Keys that a partition remembers; beyond it, requests with new keys are refused. */
 export const KEYS_PER_PARTITION_MAX = 4_194_304;
 /** How long units are held that are to be sold at once: longer than a request may take. */
@@ -324,9 +328,23 @@ relate(
   'a call that goes on keeps its claim, also where it can say so only the second time',
 );
 relate(
-  IDLE_CONNECTION_SECONDS * 1000 > KEY_WAIT_MS + REQUEST_DEADLINE_MS,
-  'a connection outlives the wait for a key',
+  IDLE_CONNECTION_SECONDS * 1000 >
+    KEY_WAIT_MS + REQUEST_DEADLINE_MS + 2 * BULK_RETRY_MS + 3 * REQUEST_DEADLINE_MS + 7 * SWEEP_MS,
+  'a connection outlives an import that waits for its key, asks again for its last rows, and then for what is written down of it',
 );
+relate(
+  IDLE_CONNECTION_SECONDS * 1000 >
+    KEY_WAIT_MS +
+      2 * REQUEST_DEADLINE_MS +
+      BULK_RETRY_MS +
+      3 * REQUEST_DEADLINE_MS +
+      SETTLE_WAIT_MS +
+      UNAVAILABLE_WAIT_MS +
+      REQUEST_DEADLINE_MS +
+      9 * SWEEP_MS,
+  'a connection outlives a batch that waits for its key, asks again for its last reservation, and then for what is written down of it',
+);
+relate(KEY_AT_ONCE_MS < KEY_WAIT_MS, 'a call that waits for its key is known to wait');
 relate(REHOLD_MS > ASK_HOME_AFTER_MS, 'what is reheld outlives the question what became of it');
 relate(HOT_SKUS_TOLD <= Math.min(HOT_SKUS_TRACKED, 255), 'the hot SKUs fit u8');
 relate(COMMIT_ANSWER_MS > LOCK_WAIT_MS, 'a commit that waits for a lock is answered');

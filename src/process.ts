@@ -68,6 +68,8 @@ export interface ClaimUnderWay {
   partition: number;
   hash: string;
   fingerprint: string;
+  /** Of the request that has it. */
+  token: number;
   /** Wall time in milliseconds. */
   deadline: number;
   /** The key was not used before. */

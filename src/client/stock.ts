@@ -72,7 +72,9 @@ export class Stock {
 
   /**
    * Sets any number of levels, as they come. What streams can be sent only once: where it fails, a part of them may have been
-   * set. With the error's `idempotencyKey`, the same levels can be sent again, and count once if they all had arrived.
+   * set. With the error's `idempotencyKey`, the same levels can be sent again, and count once if each of them had got its
+   * result. Where `errors` has a `partition-unavailable`, `overloaded` or `outcome-unknown`, a part was not set though all had
+   * arrived; sent again, with the same key or another, all are set again.
    */
   import(
     levels: Iterable<ImportedLevel> | AsyncIterable<ImportedLevel>,

@@ -68,7 +68,7 @@ const BatchResult = Type.Object({
       replayed: Type.Optional(
         Type.Boolean({
           description:
-            'True where it is the answer of an earlier request with the same key. Absent where Idempotency-Replayed says so of all.',
+            'True where it is the answer of an earlier request with the same key. Under Idempotency-Replayed nothing was decided anew: what has no such mark is invalid, or a problem of this request, to be sent again.',
         }),
       ),
       reservation: Type.Optional(ref<typeof Reservation>('Reservation')),

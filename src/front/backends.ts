@@ -5,7 +5,8 @@
  *
  * A partition that moves, or whose worker is restarting, is back before long. What certainly had no effect (the worker said
  * `partition-unavailable`, or never heard of it) is therefore asked again, each time of whom the newest map names,
- * for UNAVAILABLE_WAIT_MS at most. Nothing else is ever asked twice.
+ * for UNAVAILABLE_WAIT_MS at most. Nothing else is ever asked twice, and neither is what is said again anyway (`prolong`): it
+ * could overtake what was asked after it.
  */
 
 import type { Keyring } from '../access/keyring.ts';
@@ -92,7 +93,8 @@ export class Backends implements Asker {
 
   async ask(request: PartitionRequest, giveUpAt = request.deadline): Promise<Answer> {
     const answer = await this.askOwner(request, giveUpAt);
-    return isUntouched(answer) ? this.askAgain(request, giveUpAt, answer) : answer;
+    const isSaidAgain = request.kind === 'prolong';
+    return isUntouched(answer) && !isSaidAgain ? this.askAgain(request, giveUpAt, answer) : answer;
   }
 
   private askOwner(request: PartitionRequest, giveUpAt: number): Promise<Answer> {

@@ -24,7 +24,7 @@ export const bulkCalls = {
     tag: 'Stock',
     summary: 'Set what a count found, for any number of levels',
     keyed: true,
-    description: `Each line does what PUT /v1/stock/{sku}/{location} does; of two lines for the same level the later one wins. The file is read as it arrives and may have any size; a line may have ${IMPORT_LINE_BYTES_MAX} bytes. A bad line is rejected, named in \`errors\`, and does not stop the others; empty lines are passed over. An upload may break off, or pause for more than ${BODY_DEADLINE_MS / 1000} seconds, and be sent again: levels that are already as they should be cost no write. It then sets these counts again: without an Idempotency-Key, do not repeat it once their stock has been sold from. With one, a file that was read to its end is read again, compared byte by byte, and answered as the first time; a file that was not has left the key free.`,
+    description: `Each line does what PUT /v1/stock/{sku}/{location} does; of two lines for the same level the later one wins. The file is read as it arrives and may have any size; a line may have ${IMPORT_LINE_BYTES_MAX} bytes. A bad line is rejected, named in \`errors\`, and does not stop the others; empty lines are passed over. An upload may break off, or pause for more than ${BODY_DEADLINE_MS / 1000} seconds, and be sent again: levels that are already as they should be cost no write. It then sets these counts again: without an Idempotency-Key, do not repeat it once their stock has been sold from. With one, a file whose every line got its result is read again, compared byte by byte, and answered as the first time. Any other has left the key free: one that was not read to its end, and one of whose lines some were rejected because their partition did not answer (\`partition-unavailable\`, \`overloaded\` or \`outcome-unknown\` in \`errors\`, in an answer with 200), which is to be sent again, and then sets all of its counts again.`,
     body: {
       required: true,
       texts: {
@@ -41,7 +41,8 @@ export const bulkCalls = {
     },
     success: {
       200: {
-        description: 'Every line was read. What was accepted is durable.',
+        description:
+          'Every line was read. What was accepted is durable. Rejected lines whose code is that of a 503 may have been set or not.',
         schema: 'ImportResult',
         example: {
           accepted: 1,
@@ -84,7 +85,7 @@ export const bulkCalls = {
     tag: 'Reservations',
     summary: 'Hold stock for many orders at once',
     keyed: true,
-    description: `Up to ${BATCH_RESERVATIONS_MAX} independent reservations, each as for POST /v1/reservations, in ${BATCH_BODY_BYTES_MAX} bytes. With an Idempotency-Key each that has none of its own gets one that is made from it; where it is sent again before all had been decided for good, the rest is decided, and \`replayed\` marks the others. The answer is 200 whatever becomes of each; it is sent while they are decided.`,
+    description: `Up to ${BATCH_RESERVATIONS_MAX} independent reservations, each as for POST /v1/reservations, in ${BATCH_BODY_BYTES_MAX} bytes. With an Idempotency-Key each that has none of its own gets one that is made from it; where it is sent again before all had been decided for good, the rest is decided; \`replayed\` marks what is answered again. The payload that the key stands for is the reservations, however they are written; where one of them is invalid, the text as it was sent. The answer is 200 whatever becomes of each; it is sent while they are decided.`,
     body: {
       required: true,
       schema: 'Batch',

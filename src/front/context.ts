@@ -19,6 +19,10 @@ export interface FrontContext {
   bulkCalls: Gate;
   /** Lines of reservations in batches. */
   batchLines: Gate;
+  /** Imports and batches that wait for another with their Idempotency-Key. */
+  keyWaits: Gate;
+  /** From 0 to 1. */
+  random: () => number;
   /** Aborted when the front drains: what could go on for long ends early. */
   draining: AbortSignal;
   /** Aborted when callers are to look for another front; until it drains, this one still serves them. */

@@ -5,7 +5,12 @@
  */
 import { Elysia } from 'elysia';
 import { systemClock } from '../clock.ts';
-import { BATCH_LINES_IN_FLIGHT_MAX, BULK_CALLS_MAX, IDLE_CONNECTION_SECONDS } from '../limits.ts';
+import {
+  BATCH_LINES_IN_FLIGHT_MAX,
+  BULK_CALLS_MAX,
+  IDLE_CONNECTION_SECONDS,
+  KEY_WAITS_MAX,
+} from '../limits.ts';
 import { reportMetrics } from '../observability/metrics.ts';
 import type { FrontSpec, Running, Superior, ToChild } from '../process.ts';
 import { ReservationIds } from '../reservations/id.ts';
@@ -66,6 +71,8 @@ export async function startFront(spec: FrontSpec, superior: Asked = alone(spec))
       ids: new ReservationIds(),
       bulkCalls: new Gate(BULK_CALLS_MAX),
       batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
+      keyWaits: new Gate(KEY_WAITS_MAX),
+      random: Math.random,
       draining: draining.signal,
       leaving: leaving.signal,
       gather: superior.gather,

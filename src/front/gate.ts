@@ -26,3 +26,21 @@ export class Gate {
     }
   }
 }
+
+/** Room for one in a gate, which may be left and taken again; leaving twice is leaving once. */
+export class Place {
+  private isTaken = false;
+
+  constructor(private readonly gate: Gate) {}
+
+  /** @returns false where there is no room */
+  tryEnter(): boolean {
+    this.isTaken ||= this.gate.tryEnter(1);
+    return this.isTaken;
+  }
+
+  leave(): void {
+    if (this.isTaken) this.gate.leave(1);
+    this.isTaken = false;
+  }
+}

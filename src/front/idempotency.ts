@@ -24,6 +24,8 @@ export class KeyInUse implements Key {
   replayed = false;
   /** It was used before, so that there may be an answer already. */
   known = false;
+  /** Tells the claim of this request from those of others with the key. */
+  readonly token = Math.floor(Math.random() * 2 ** 32);
 
   constructor(
     readonly hash: string,
@@ -98,7 +100,8 @@ async function claim(
   key: KeyInUse,
 ): Promise<Answer> {
   const deadline = clock.now() + REQUEST_DEADLINE_MS;
-  const claimed = await backends.ask({ kind: 'claim', partition: key.partition, deadline, key });
+  const { partition, token } = key;
+  const claimed = await backends.ask({ kind: 'claim', partition, deadline, key, token });
   if (claimed.kind === 'claimed') key.known = claimed.known;
   return claimed;
 }
@@ -109,13 +112,18 @@ export function release(
   used: boolean,
 ): Promise<Answer> {
   const deadline = clock.now() + REQUEST_DEADLINE_MS;
-  return backends.ask({ kind: 'release', partition: key.partition, deadline, key, used });
+  const { partition, token } = key;
+  return backends.ask({ kind: 'release', partition, deadline, key, token, used });
 }
 
 /** @param where method and path */
 export function keyOf(text: string, where: string, payload: unknown, partitions: number): KeyInUse {
+  return keyWith(text, digest(`${where}\n${canonical(payload)}`), partitions);
+}
+
+export function keyWith(text: string, fingerprint: string, partitions: number): KeyInUse {
   const hash = digest(text);
-  return new KeyInUse(hash, digest(`${where}\n${canonical(payload)}`), partitionOf(hash, partitions));
+  return new KeyInUse(hash, fingerprint, partitionOf(hash, partitions));
 }
 
 /** Asks what has a key: the answer of an earlier request is unwrapped, and the key knows. */
@@ -160,8 +168,8 @@ export function shortened(hasher: Bun.CryptoHasher): string {
   return hasher.digest('hex').slice(0, 32);
 }
 
-/** JSON with its fields in order, so that the same payload is the same however it was written. */
-function canonical(payload: unknown): string {
+/** JSON with its fields in order, so that the same payload is the same however it was written; of what was checked, so not nested without end. */
+export function canonical(payload: unknown): string {
   return JSON.stringify(payload, (_, value) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

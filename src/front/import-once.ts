@@ -4,13 +4,15 @@
  * is read to its end, and then given that result if its bytes are the same.
  *
  * An import that did not come that far (an upload that broke off, a partition that did not answer, a front that
- * died) leaves the key free: sent again with it, the whole file is read, and what is there already costs no write.
+ * died) leaves the key free: sent again with it, the whole file is read, and what is there already costs no write. One that
+ * did is sealed however long that takes, up to BULK_RETRY_MS: until then a repetition would count again.
  */
-import { BODY_DEADLINE_MS } from '../limits.ts';
+import { BODY_DEADLINE_MS, BULK_RETRY_MS } from '../limits.ts';
 import type { ImportSummary } from '../wire/import-summary.ts';
 import { problemFrom } from './answers.ts';
 import { CLOSE } from './body.ts';
 import type { FrontContext } from './context.ts';
+import type { Place } from './gate.ts';
 import { keyOf } from './idempotency.ts';
 import type { ImportSender } from './import-sender.ts';
 import { LongClaim } from './long-claim.ts';
@@ -25,19 +27,29 @@ export function rendered({ accepted, unchanged, rejected, errors }: Omit<Importe
   return ok(JSON.stringify({ accepted, unchanged, rejected, errors }));
 }
 
+interface KeyedUpload {
+  key: string;
+  /** Its media type. */
+  type: string;
+  upload: Upload;
+  /** Among the bulk calls. */
+  place: Place;
+  /** Aborted when its client has gone. */
+  gone: AbortSignal;
+}
+
 export async function importOnce(
   context: FrontContext,
-  upload: Upload,
-  text: string,
-  type: string,
+  { key: text, type, upload, place, gone }: KeyedUpload,
   run: () => Promise<Imported | Response>,
 ): Promise<Response> {
   const key = keyOf(text, 'POST /v1/stock/import', type, context.backends.partitions);
-  const claim = await LongClaim.take(context, key);
+  const claim = await LongClaim.take(context, key, place, gone);
   if (claim instanceof Response) return closing(claim);
   let used = false;
   try {
-    const before = key.known ? await claim.recall() : undefined;
+    // Asked whatever the claim says: a claim may be lost and what was sealed is not.
+    const before = await claim.recall();
     if (before?.kind === 'sealed') return await repeated(upload, before.summary!);
     if (before !== undefined) return closing(problemFrom(before, 'reads'));
     const outcome = await run();
@@ -46,10 +58,10 @@ export async function importOnce(
     used = true;
     const { incomplete: _, ...counts } = outcome;
     const digest = upload.digest();
-    const sealed = await claim.seal({ digest, ...counts });
+    const sealed = await claim.sealWithin(BULK_RETRY_MS, { digest, ...counts });
     if (sealed.kind !== 'sealed') return problem('outcome-unknown');
     // Where the claim was lost, another import with the key may have been sealed first.
-    return key.replayed ? compared(digest, sealed.summary!) : rendered(outcome);
+    return key.replayed ? compared(digest, sealed.summary!) : rendered(sealed.summary!);
   } finally {
     await claim.release(used);
   }

@@ -11,6 +11,7 @@ import type { ProblemCode } from '../reservations/outcomes.ts';
 import { CLOSE, mediaTypeOf } from './body.ts';
 import type { FrontContext } from './context.ts';
 import type { HeaderFault } from './csv.ts';
+import { Place } from './gate.ts';
 import { IDEMPOTENCY_KEY, malformedKey, parseKey } from './idempotency.ts';
 import { type Imported, importOnce, rendered } from './import-once.ts';
 import { csvReader, ndjsonReader, RowFault, type RowReader, TOO_LONG } from './import-rows.ts';
@@ -29,16 +30,18 @@ export async function importStock(context: FrontContext, request: Request): Prom
   if (header !== null && key === undefined) return malformedKey();
   const type = mediaTypeOf(request, MEDIA_TYPES);
   if (type instanceof Response) return type;
-  if (!context.bulkCalls.tryEnter(1)) return problem('overloaded', { headers: CLOSE });
+  const place = new Place(context.bulkCalls);
+  if (!place.tryEnter()) return problem('overloaded', { headers: CLOSE });
   try {
     const hasher = key === undefined ? undefined : new Bun.CryptoHasher('sha256');
     const upload = new Upload(request, context.deadlines, context.clock, hasher);
     const run = () => new Import(context, upload, type === 'text/csv' ? undefined : ndjsonReader).run();
-    if (key !== undefined) return await importOnce(context, upload, key, type, run);
+    if (key !== undefined)
+      return await importOnce(context, { key, type, upload, place, gone: request.signal }, run);
     const outcome = await run();
     return outcome instanceof Response ? outcome : rendered(outcome);
   } finally {
-    context.bulkCalls.leave(1);
+    place.leave();
   }
 }
 

@@ -8,31 +8,37 @@
  * A reservation with an idempotencyKey is the same request as one alone with that Idempotency-Key. A batch with an
  * Idempotency-Key is its reservations with keys made from it, so that what had been decided of it before a crash stays
  * decided. The key itself is sealed before the first of them begins, so that it has one payload for ever, and again, with
- * a mark, before the end of an answer in which each has its last word. A repetition of such a one is a replay as a whole; of
- * one that was cut short, the results say which of them are replayed, and the others are decided now.
+ * a mark, before the end of an answer in which each has its last word. A repetition of such a one is a replay as a whole: no
+ * more of it is decided. Of one that was cut short, the others are decided now. The results say which are replayed.
  */
 import {
   BATCH_BODY_BYTES_MAX,
   BATCH_LINES_IN_FLIGHT_MAX,
   BATCH_RESERVATIONS_MAX,
+  BULK_RETRY_MS,
   UNAVAILABLE_WAIT_MS,
 } from '../limits.ts';
 import { log } from '../observability/log.ts';
-import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
-import { codeOf } from './answers.ts';
-import { NotJson, parseJson } from './body.ts';
+import { type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+import { codeOf, isPassing } from './answers.ts';
+import { type MediaType, NotJson, parseJson } from './body.ts';
 import type { CallContext } from './context.ts';
+import { Place } from './gate.ts';
 import {
+  canonical,
   digest,
   IDEMPOTENCY_KEY,
   KeyInUse,
   keyOf,
+  keyWith,
   malformedKey,
   mayHaveHadEffect,
   parseKey,
+  shortened,
   whileClaimed,
 } from './idempotency.ts';
 import { LongClaim } from './long-claim.ts';
+import { Pauses } from './pauses.ts';
 import { invalid, invalidParts, type ProblemParts, problem, renderProblem } from './problems.ts';
 import { renderReservation } from './render.ts';
 import { refusalOf, shortOf, sourcingFaults, wishOf } from './reservations.ts';
@@ -49,9 +55,8 @@ const TOGETHER = 'POST /v1/reservations/batch';
 const PIECE_CHARACTERS = 65_536;
 /** Reservations that are started in one turn of the event loop, so that they get on their way and others are heard. */
 const STARTED_TOGETHER = 256;
-
-/** Before one that was refused for want of room is asked for again; doubling. */
-const AGAIN_MS_MIN = 100;
+/** Lines of reservations that are hashed in one turn. */
+const HASHED_TOGETHER = 1024;
 
 const batchReservation = validator(schemas.BatchReservation, sourcingFaults);
 
@@ -59,31 +64,60 @@ export async function reserveBatch(context: CallContext, request: Request): Prom
   const header = request.headers.get(IDEMPOTENCY_KEY);
   const key = header === null ? undefined : parseKey(header);
   if (header !== null && key === undefined) return malformedKey();
-  if (!context.bulkCalls.tryEnter(1)) return problem('overloaded');
-  const leave = (): void => context.bulkCalls.leave(1);
-  const items = await readItems(context, request);
-  const response = items instanceof Response ? items : await answer(context, items, key, leave);
-  if (!response.ok) leave();
-  return response;
+  const place = new Place(context.bulkCalls);
+  if (!place.tryEnter()) return problem('overloaded');
+  try {
+    const sent = await readItems(context, request);
+    const response = sent instanceof Response ? sent : await answer(context, request, sent, key, place);
+    // One that is ok leaves when it has been sent.
+    if (!response.ok) place.leave();
+    return response;
+  } catch (error) {
+    place.leave();
+    throw error;
+  }
 }
 
 async function answer(
   context: CallContext,
-  items: unknown[],
+  request: Request,
+  sent: Sent,
   key: string | undefined,
-  leave: () => void,
+  place: Place,
 ): Promise<Response> {
-  if (key === undefined) return streamed(results(context, items, undefined), 'application/json', leave);
-  const claim = await LongClaim.take(context, keyOf(key, TOGETHER, items, context.backends.partitions));
+  const { items } = sent;
+  const gone = new AbortController();
+  const run = { context, items, gone: gone.signal };
+  const ended = (): void => {
+    place.leave();
+    gone.abort();
+  };
+  if (key === undefined) return streamed(results(run), 'application/json', ended);
+  const keyInUse = keyWith(key, await fingerprintOf(context, sent), context.backends.partitions);
+  const claim = await LongClaim.take(context, keyInUse, place, request.signal);
   if (claim instanceof Response) return claim;
-  const whole = await Whole.begin(claim);
-  if (whole instanceof Response) return whole;
-  const response = streamed(results(context, items, whole), 'application/json', () => {
-    leave();
-    void claim.release(true);
-  });
-  if (whole.isReplay) response.headers.set('idempotency-replayed', 'true');
-  return response;
+  try {
+    const whole = await Whole.begin(claim);
+    if (whole instanceof Response) return whole;
+    const response = streamed(results({ ...run, whole }), 'application/json', () => {
+      ended();
+      void claim.release(true);
+    });
+    if (whole.isReplay) response.headers.set('idempotency-replayed', 'true');
+    return response;
+  } catch (error) {
+    await claim.release(true);
+    throw error;
+  }
+}
+
+/** A batch that is being answered. */
+interface Run {
+  context: CallContext;
+  items: unknown[];
+  /** Aborted when nobody waits for the answer any more. */
+  gone: AbortSignal;
+  whole?: Whole;
 }
 
 /** A batch with an Idempotency-Key. */
@@ -94,7 +128,7 @@ class Whole {
   private constructor(
     private readonly claim: LongClaim,
     private readonly mark: KeyInUse,
-    /** Each of its results was given before. */
+    /** Each of its reservations was decided before, and nothing is decided now. One that can't be read now is answered as such. */
     readonly isReplay: boolean,
   ) {}
 
@@ -105,8 +139,9 @@ class Whole {
     const sealed = await claim.seal();
     const before = sealed.kind === 'sealed' && key.replayed ? await claim.recall(mark) : sealed;
     if (before === undefined || before.kind === 'sealed') return new Whole(claim, mark, mark.replayed);
+    const refused = problem(codeOf(before, 'reads'));
     await claim.release(before.kind === 'lost');
-    return problem(codeOf(before, 'reads'));
+    return refused;
   }
 
   /** The key of one of its reservations. No header can have a line break, so that this is nobody's own. */
@@ -114,27 +149,56 @@ class Whole {
     return `${this.claim.key.hash}\n${index}`;
   }
 
-  /** Called before the end of the answer. */
+  /** Called before the end of the answer. Where the mark can't be written down, a repetition is no replay as a whole. */
   async end(): Promise<void> {
-    if (!this.isOpen && !this.isReplay) await this.claim.seal(undefined, this.mark);
+    if (this.isOpen || this.isReplay) return;
+    await this.claim.sealWithin(UNAVAILABLE_WAIT_MS, undefined, this.mark);
   }
 }
 
+interface Sent {
+  items: unknown[];
+  type: MediaType;
+  text: string;
+}
+
+/**
+ * The same for the same reservations, in whichever of the types and however their fields are ordered. Where one of them is
+ * no reservation it is the text that counts, as it came: nothing is known of how large or how deep such a thing is.
+ */
+async function fingerprintOf({ clock }: CallContext, { items, type, text }: Sent): Promise<string> {
+  const hasher = new Bun.CryptoHasher('sha256').update(`${TOGETHER}\n[`);
+  let lines = 0;
+  for (const [index, item] of items.entries()) {
+    if (!isReservation(item)) return digest(`${TOGETHER}\n${type}\n${text}`);
+    hasher.update(`${index === 0 ? '' : ','}${canonical(item)}`);
+    lines += item.lines.length;
+    if (lines < HASHED_TOGETHER) continue;
+    lines = 0;
+    await new Promise<void>((goOn) => clock.soon(goOn));
+  }
+  return shortened(hasher.update(']'));
+}
+
+function isReservation(item: unknown): item is schemas.BatchReservation {
+  return !(item instanceof NotJson) && batchReservation.faults(item) === undefined;
+}
+
 /** What each item is, as far as it could be read. */
-async function readItems({ bodies }: CallContext, request: Request): Promise<unknown[] | Response> {
+async function readItems({ bodies }: CallContext, request: Request): Promise<Sent | Response> {
   const body = await bodies.readText(request, MEDIA_TYPES, BATCH_BODY_BYTES_MAX);
   if (body instanceof Response) return body;
   if (body.type === 'application/x-ndjson') {
     const lines = body.text.split('\n').filter((line) => line !== '' && line !== '\r');
     return lines.length > BATCH_RESERVATIONS_MAX
       ? tooMany(lines.length)
-      : lines.map((line) => parseJson(line, 'The line'));
+      : { ...body, items: lines.map((line) => parseJson(line, 'The line')) };
   }
   const value = parseJson(body.text, 'The body');
   if (value instanceof NotJson) return problem('invalid-json', { detail: value.reason });
   if (!Array.isArray(value))
     return invalid([{ pointer: '', code: 'wrong-type', detail: `must be an array, not ${shown(value)}` }]);
-  return value.length > BATCH_RESERVATIONS_MAX ? tooMany(value.length) : value;
+  return value.length > BATCH_RESERVATIONS_MAX ? tooMany(value.length) : { ...body, items: value };
 }
 
 function tooMany(count: number): Response {
@@ -143,21 +207,19 @@ function tooMany(count: number): Response {
 }
 
 /** The body of the answer, in pieces. */
-async function* results(
-  context: CallContext,
-  items: unknown[],
-  whole: Whole | undefined,
-): AsyncGenerator<string> {
+async function* results(run: Run): AsyncGenerator<string> {
+  const { context, items, gone, whole } = run;
   /** By item: its result, or the wait for it. */
   const open: (string | Promise<string>)[] = [];
   let piece = '{"results":[';
   for (let index = 0; index < items.length; index++) {
     while (open.length < items.length && open.length - index < BATCH_LINES_IN_FLIGHT_MAX) {
+      if (gone.aborted) return;
       const body = read(items[open.length]);
       if (typeof body !== 'string') await context.batchLines.enter(body.lines.length);
       if (open.length % STARTED_TOGETHER === STARTED_TOGETHER - 1)
         await new Promise<void>((go) => context.clock.soon(go));
-      open.push(typeof body === 'string' ? body : resultOf(context, body, whole, open.length));
+      open.push(typeof body === 'string' ? body : resultOf(run, body, open.length));
     }
     piece += index === 0 ? await open[index] : `,${await open[index]}`;
     open[index] = '';
@@ -178,18 +240,17 @@ function read(item: unknown): schemas.BatchReservation | string {
 }
 
 async function resultOf(
-  context: CallContext,
+  { context, whole, gone }: Run,
   { idempotencyKey, ...body }: schemas.BatchReservation,
-  whole: Whole | undefined,
   index: number,
 ): Promise<string> {
   const text = idempotencyKey ?? whole?.keyOf(index);
   const key = text === undefined ? undefined : keyOf(text, ALONE, body, context.backends.partitions);
   try {
-    const verdict = await patiently(context, () =>
+    const verdict = await patiently(context, gone, () =>
       key === undefined ? reserve(context, wishOf(body, undefined)) : decidedOnce(context, body, key),
     );
-    const mark = key?.replayed && !whole?.isReplay ? ',"replayed":true' : '';
+    const mark = key?.replayed ? ',"replayed":true' : '';
     if (whole !== undefined && verdict.kind === 'problem' && isPassing(verdict.code)) whole.isOpen = true;
     return verdict.kind === 'held'
       ? `{"status":201${mark},"reservation":${renderReservation(verdict.reservation, shortOf(body, verdict))}}`
@@ -204,13 +265,16 @@ async function resultOf(
 }
 
 /** Asks again where there was no room: a batch alone has more on its way than a slow database is done with in a second. */
-async function patiently({ clock }: CallContext, decide: () => Promise<Verdict>): Promise<Verdict> {
-  const until = clock.now() + UNAVAILABLE_WAIT_MS;
-  for (let waitMs = AGAIN_MS_MIN; ; waitMs *= 2) {
+async function patiently(
+  context: CallContext,
+  gone: AbortSignal,
+  decide: () => Promise<Verdict>,
+): Promise<Verdict> {
+  const pauses = new Pauses(context, BULK_RETRY_MS, gone);
+  for (;;) {
     const verdict = await decide();
     const isRefused = verdict.kind === 'problem' && verdict.code === 'overloaded';
-    if (!isRefused || clock.now() + waitMs >= until) return verdict;
-    await new Promise<void>((resolve) => clock.after(waitMs, resolve));
+    if (!isRefused || !(await pauses.next())) return verdict;
   }
 }
 
@@ -222,11 +286,6 @@ async function decidedOnce(context: CallContext, body: schemas.Reserve, key: Key
   if (outcome.kind === 'problem' || outcome.kind === 'held' || outcome.kind === 'refused')
     return outcome as Verdict;
   throw new Error(`a claim was answered with ${outcome.kind}`);
-}
-
-/** Sent again, it may be answered otherwise. */
-function isPassing(code: ProblemCode): boolean {
-  return (problemOf(code) as Problem).retryAfter !== undefined;
 }
 
 function failed(code: ProblemCode, parts: ProblemParts, mark = ''): string {

@@ -40,9 +40,15 @@ export function validator<S extends TSchema>(
 /** Each place at fault once, up to FAULTS_MAX of them. */
 export function faultsOf(errors: Iterable<ValueError>): Fault[] {
   const byPointer = new Map<string, Fault>();
-  for (const error of errors) {
-    if (!byPointer.has(error.path)) byPointer.set(error.path, faultOf(error));
-    if (byPointer.size === FAULTS_MAX) break;
+  try {
+    for (const error of errors) {
+      if (!byPointer.has(error.path)) byPointer.set(error.path, faultOf(error));
+      if (byPointer.size === FAULTS_MAX) break;
+    }
+  } catch (error) {
+    // Items that must differ are compared as deep as they are.
+    if (!(error instanceof RangeError)) throw error;
+    if (byPointer.size === 0) return [{ pointer: '', code: 'wrong-type', detail: 'is nested too deeply' }];
   }
   return [...byPointer.values()];
 }

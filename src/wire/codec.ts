@@ -140,15 +140,18 @@ export function encodeRequest(out: Writer, request: Request): void {
     case 'cancel':
       out.text(request.id);
       return encodeKey(out, request.key);
-    case 'claim':
     case 'recall':
-    case 'prolong':
       return encodeKey(out, request.key);
+    case 'claim':
+    case 'prolong':
+      encodeKey(out, request.key);
+      return out.u32(request.token);
     case 'seal':
       encodeKey(out, request.key);
       return encodeSummary(out, request.summary);
     case 'release':
       encodeKey(out, request.key);
+      out.u32(request.token);
       return out.u8(request.used ? 1 : 0);
     default:
       return out.text(request.id);
@@ -226,14 +229,22 @@ export function decodeRequest(input: Reader): Request {
       };
     case 'cancel':
       return { kind, partition, deadline, id: readId(input), key: decodeKey(input) };
-    case 'claim':
     case 'recall':
-    case 'prolong':
       return { kind, partition, deadline, key: requiredKey(input) };
+    case 'claim':
+    case 'prolong':
+      return { kind, partition, deadline, key: requiredKey(input), token: input.u32() };
     case 'seal':
       return { kind, partition, deadline, key: requiredKey(input), summary: decodeSummary(input) };
     case 'release':
-      return { kind, partition, deadline, key: requiredKey(input), used: input.u8() === 1 };
+      return {
+        kind,
+        partition,
+        deadline,
+        key: requiredKey(input),
+        token: input.u32(),
+        used: input.u8() === 1,
+      };
     default:
       return { kind, partition, deadline, id: readId(input) };
   }

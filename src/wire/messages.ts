@@ -180,6 +180,8 @@ export interface ClaimRequest {
   partition: number;
   deadline: number;
   key: Key;
+  /** Of this claim and no other, whatever its key: a u32 that the front has drawn. */
+  token: number;
 }
 
 /** Of a partition that may have decided what has this key. Answers: `replayed`; `claimed` if it has not; `problem`. */
@@ -196,6 +198,8 @@ export interface ReleaseRequest {
   partition: number;
   deadline: number;
   key: Key;
+  /** As in its claim: that of another request is left alone. */
+  token: number;
   /** False: it certainly had no effect, so that the key is free. */
   used: boolean;
 }
@@ -206,6 +210,8 @@ export interface ProlongRequest {
   partition: number;
   deadline: number;
   key: Key;
+  /** As in its claim: that of another request is left alone. */
+  token: number;
 }
 
 /**

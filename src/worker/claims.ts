@@ -2,10 +2,13 @@
  * The partition of an Idempotency-Key sees to it that the key has one payload, wherever that takes effect, and
  * that of several requests with the key one is under way.
  *
- * A front claims the key, does what was asked, and releases it; where that takes long, it says so again and again. Whoever claims meanwhile waits, and then finds where it
- * was decided what the first one was answered. A claim is memory only: after a crash the keys are those that have
- * been decided, and where they were decided they are decided once, claimed or not. A partition that moves takes its
- * claims along.
+ * A front claims the key, does what was asked, and releases it; where that takes long, it says so again and again. Whoever
+ * claims meanwhile waits, and then finds where it was decided what the first one was answered. A claim is memory only:
+ * after a crash the keys are those that have been decided, and where they were decided they are decided once, claimed or
+ * not. A partition that moves takes its claims along.
+ *
+ * Each claim has a token, so that what is said of one never counts for another with the same key: after a crash, or where
+ * one has outlasted its time, two requests with a key may be under way, and the one whose claim is lost goes on.
  */
 import { CLAIM_MS, KEYS_PER_PARTITION_MAX } from '../limits.ts';
 import type { ClaimUnderWay } from '../process.ts';
@@ -24,10 +27,11 @@ interface Claimant {
 
 interface Waiting {
   fingerprint: string;
+  token: number;
   caller: object | undefined;
   /** When the front that has the key must have released it, in milliseconds. */
   deadline: number;
-  /** The key has not been used before. */
+  /** The key has not been used before, and no other request with it is under way. */
   fresh: boolean;
   next: Claimant[];
 }
@@ -50,28 +54,37 @@ export class Claims {
       if (this.keys.count >= KEYS_PER_PARTITION_MAX) return answer({ kind: 'problem', code: 'overloaded' });
       this.keys.add(hash, fingerprint, now);
     }
-    const fresh = known === 'none' || before?.fresh === true;
+    const { token } = request;
+    const fresh = known === 'none';
     const next = before?.next ?? [];
-    this.underWay.set(hash, { fingerprint, caller, deadline: now + CLAIM_MS, fresh, next });
+    this.underWay.set(hash, { fingerprint, token, caller, deadline: now + CLAIM_MS, fresh, next });
     answer({ kind: 'claimed', known: known === 'same' });
   }
 
   /** A claim that is not known here, because its partition has another owner now, is one from here on. */
-  prolong({ key: { hash, fingerprint } }: ProlongRequest, now: number, caller?: object): void {
+  prolong({ key: { hash, fingerprint }, token }: ProlongRequest, now: number, caller?: object): void {
     const claim = this.underWay.get(hash);
     const deadline = now + CLAIM_MS;
-    if (claim !== undefined) Object.assign(claim, { caller, deadline });
-    else this.underWay.set(hash, { fingerprint, caller, deadline, fresh: false, next: [] });
+    if (claim === undefined)
+      this.underWay.set(hash, { fingerprint, token, caller, deadline, fresh: false, next: [] });
+    else if (claim.token === token) Object.assign(claim, { caller, deadline });
+    // The key is in use beside this claim, and is not free when it ends.
+    else claim.fresh = false;
     this.keys.add(hash, fingerprint, now);
   }
 
-  release({ key: { hash, fingerprint }, used }: ReleaseRequest, now: number): void {
+  release({ key: { hash, fingerprint }, token, used }: ReleaseRequest, now: number): void {
     const claim = this.underWay.get(hash);
-    this.underWay.delete(hash);
     // A claim of an earlier owner is not known here, and what it was for may have been decided after this one loaded.
     if (used) this.keys.add(hash, fingerprint, now);
-    else if (claim?.fresh) this.keys.remove(hash);
-    this.goOn(claim?.next ?? [], now);
+    if (claim === undefined) return;
+    if (claim.token !== token) {
+      claim.fresh &&= !used;
+      return;
+    }
+    this.underWay.delete(hash);
+    if (!used && claim.fresh) this.keys.remove(hash);
+    this.goOn(claim.next, now);
   }
 
   /**
@@ -90,8 +103,8 @@ export class Claims {
   /** For the next owner. Whoever waits for a key claims it there. */
   handOver(partition: number): ClaimUnderWay[] {
     const claims: ClaimUnderWay[] = [];
-    for (const [hash, { fingerprint, deadline, fresh, next }] of this.underWay) {
-      claims.push({ partition, hash, fingerprint, deadline, fresh });
+    for (const [hash, { fingerprint, token, deadline, fresh, next }] of this.underWay) {
+      claims.push({ partition, hash, fingerprint, token, deadline, fresh });
       for (const { answer } of next) answer(UNAVAILABLE);
     }
     this.underWay.clear();
@@ -99,9 +112,9 @@ export class Claims {
   }
 
   /** From the owner before, beside the keys that have been decided. */
-  takeOver({ hash, fingerprint, deadline, fresh }: ClaimUnderWay, now: number): void {
+  takeOver({ hash, fingerprint, token, deadline, fresh }: ClaimUnderWay, now: number): void {
     this.keys.add(hash, fingerprint, now);
-    this.underWay.set(hash, { fingerprint, caller: undefined, deadline, fresh, next: [] });
+    this.underWay.set(hash, { fingerprint, token, caller: undefined, deadline, fresh, next: [] });
   }
 
   /** Looks at up to `most` keys for those used before `before`, and lets those go on that wait for a front that is gone. */

@@ -81,7 +81,8 @@ export class Partition extends PartitionState {
     const known = this.keys.find(key.hash, key.fingerprint);
     if (known === 'other') return this.refuse(answer, 'idempotency-key-reused');
     if (known === 'same') return replay(this, key, answer);
-    if (this.keys.count >= KEYS_PER_PARTITION_MAX) return this.refuse(answer, 'overloaded');
+    if (this.keys.count >= KEYS_PER_PARTITION_MAX && !isDone(command))
+      return this.refuse(answer, 'overloaded');
     const once = { ...key, remembered: false };
     this.dispatch({ ...turn, key: once }, command, (reply) => {
       if (once.remembered || (reply.kind === 'problem' && mayBeSentAgain(reply.code))) return answer(reply);
@@ -164,6 +165,11 @@ export class Partition extends PartitionState {
 const KEYED = ['hold', 'adjust', 'cancel', 'confirm', 'extend', 'seal'];
 function mayHaveKey(command: CallerCommand | OwnCommand): command is KeyedCommand {
   return KEYED.includes(command.kind);
+}
+
+/** It has had its effect, and is only to be written down. */
+function isDone(command: KeyedCommand): boolean {
+  return command.kind === 'seal' && command.summary !== undefined;
 }
 
 /** The caller will try to hold the units of the expired reservation again; only that is its answer. */

@@ -139,7 +139,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
       return answer({ kind: 'problem', code: 'partition-unavailable' });
     }
     if (request.kind === 'get-levels') return levelReads.read(actor.partition, request, answer);
-    if (isAway(request.partition) && request.kind !== 'release' && request.kind !== 'prolong')
+    if (isAway(request.partition) && !isToBeKept(request))
       return answer({ kind: 'problem', code: 'overloaded' });
     switch (request.kind) {
       case 'export-levels':
@@ -282,4 +282,10 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
       await Promise.all([...stores.map((store) => store.close()), reader.close()]);
     },
   };
+}
+
+/** What needs no database, and what has had an effect already and is only to be written down. */
+function isToBeKept(request: Request): boolean {
+  if (request.kind === 'seal') return request.summary !== undefined;
+  return request.kind === 'release' || request.kind === 'prolong';
 }

@@ -1,6 +1,6 @@
 /**
  * The way to the database under load, through a proxy: cut in the middle of commits, stalled, swallowed without a word, slow;
- * and a database that is gone for a while. No process ends of it, nothing takes effect twice or is lost, levels can be
+ * and a database that is gone for a while, also at the end of an import. No process ends of it, nothing takes effect twice or is lost, levels can be
  * read meanwhile, and it serves again by itself.
  *
  * HOLDFAST_TEST_AWAY_SECONDS says how long it is gone.
@@ -105,6 +105,52 @@ async function memoryOf(pid: number): Promise<number> {
   return Number(/VmRSS:\s*(\d+)/.exec(await Bun.file(`/proc/${pid}/status`).text())?.[1]) * 1024;
 }
 
+/** An import with a key that counts something at once, and comes to its end when it is told to. */
+function counting(key: string) {
+  const sku = `${server.url}/v1/stock/COUNTED`;
+  const post = async (path: string, type: string, body: unknown) => {
+    const headers = { 'content-type': type, 'idempotency-key': key };
+    const response = await fetch(server.url + path, { method: 'POST', headers, body: body as string });
+    const replayed = response.headers.get('idempotency-replayed') === 'true';
+    return { status: response.status, replayed, body: await response.json() };
+  };
+  const file = 'sku,location,onHand\nCOUNTED,berlin,10\n';
+  let mayEnd = false;
+  let sent = file;
+  async function* slowly(): AsyncGenerator<Uint8Array> {
+    yield new TextEncoder().encode(file);
+    while (!mayEnd) {
+      await Bun.sleep(200);
+      sent += '\n';
+      yield new TextEncoder().encode('\n');
+    }
+  }
+  return {
+    first: post('/v1/stock/import', 'text/csv', slowly()),
+    end: () => {
+      mayEnd = true;
+    },
+    again: () => post('/v1/stock/import', 'text/csv', sent),
+    async sell(): Promise<void> {
+      const isThere = async (): Promise<boolean> => (await fetch(sku)).status === 200;
+      await until(isThere, 5000, server.output);
+      const body = JSON.stringify({ delta: -4, reason: 'sold' });
+      const response = await fetch(`${sku}/berlin/adjustments`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      expect(response.status).toBe(200);
+    },
+    async onHand(): Promise<number> {
+      const { totals } = (await (await fetch(sku)).json()) as {
+        totals: { onHand: number };
+      };
+      return totals.onHand;
+    },
+  };
+}
+
 test.if(embedded)(`away for ${AWAY_MS / 1000} s`, async () => {
   const load = new Load(server.port, 'away', { patienceMs: AWAY_MS + 60_000, clients: 100 });
   await load.start();
@@ -114,6 +160,8 @@ test.if(embedded)(`away for ${AWAY_MS / 1000} s`, async () => {
     return { status, age: headers.has('age') ? Number(headers.get('age')) : undefined };
   };
   expect(await level()).toEqual({ status: 200, age: undefined });
+  const count = counting('away');
+  await count.sell();
   const goneAt = Date.now();
   await database.goAway();
   const before = await Promise.all(pids.map(memoryOf));
@@ -130,6 +178,7 @@ test.if(embedded)(`away for ${AWAY_MS / 1000} s`, async () => {
   let age = -1;
   await Bun.sleep(Math.min(3000, AWAY_MS / 2));
   while (Date.now() < goneAt + AWAY_MS) {
+    if (Date.now() > goneAt + AWAY_MS - 6000) count.end();
     let startedAt = performance.now();
     const read = await level();
     slowest.read = Math.max(slowest.read, performance.now() - startedAt);
@@ -158,6 +207,11 @@ test.if(embedded)(`away for ${AWAY_MS / 1000} s`, async () => {
   recoveries.note(`database away for ${AWAY_MS / 1000} s`, performance.now() - backAt);
   await until(async () => (await readyz()).status === 200, 5000, server.output);
   expect((await level()).age).toBeUndefined();
+  // What it set counted, so it is written down that it has, however long that takes.
+  const counted = await count.first;
+  expect(counted).toMatchObject({ status: 200, replayed: false, body: { accepted: 1 } });
+  expect(await count.again()).toEqual({ ...counted, replayed: true });
+  expect(await count.onHand()).toBe(6);
   await load.stop();
   console.log(
     `away: slowest ms ${JSON.stringify(slowest)}, last age ${age}, growth in MB ${growth.map((bytes) => Math.round(bytes / 2 ** 20))}; ${load.summary}`,

@@ -186,10 +186,12 @@ test('keys of imports and batches survive kill -9 of the workers', async () => {
   const batch = (sent: unknown[]): Promise<Answer<Results>> => shop.once<Results>(BATCH, sent, ofBatch);
   const first = await batch(items);
   expect(first.body.results.map(({ status }) => status)).toEqual([201, 409, 422, 404, 201]);
+  // What is invalid was never decided.
+  const results = first.body.results.map((one) => (one.status === 422 ? one : { ...one, replayed: true }));
   const reserved = async (): Promise<number[]> => (await shop.levels(skus)).map((level) => level.reserved);
   const others = [[...items, order(skus[3])], [order(skus[3])], items.toReversed()];
   for (let round = 0; round < 2; round++) {
-    expect(await batch(items)).toEqual({ ...first, replayed: true });
+    expect(await batch(items)).toMatchObject({ status: 200, replayed: true, body: { results } });
     for (const other of others) {
       const refused = await batch(other);
       expect([refused.status, refused.code, refused.replayed]).toEqual([

@@ -67,10 +67,20 @@ test('what waits for a dead worker leaves those of another their part', async ()
 test('a key is released, however many wait already', async () => {
   const waiting = await fillUp();
   const deadline = clock.now() + REQUEST_DEADLINE_MS;
-  const released = backends.ask({ kind: 'release', partition: DEAD, deadline, key, used: true });
+  const released = backends.ask({ kind: 'release', partition: DEAD, deadline, key, token: 1, used: true });
   await clock.settle();
   await comeBack(waiting);
   expect(await released).toEqual(CLAIMED);
+});
+
+test('that a call goes on is said once: it must not come after the end of the call', async () => {
+  const deadline = clock.now() + REQUEST_DEADLINE_MS;
+  const said = [UNAVAILABLE, CLAIMED];
+  workers[WELL] = async () => said.shift()!;
+  const asked = backends.ask({ kind: 'prolong', partition: WELL, deadline, key, token: 1 });
+  await clock.advance(SOON_MS);
+  expect(await asked).toEqual(UNAVAILABLE);
+  expect(said).toEqual([CLAIMED]);
 });
 
 test('who asks for the state of the workers while they are asked hears the same, and whoever comes later anew', async () => {

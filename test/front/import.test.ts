@@ -13,8 +13,8 @@ type Json = ReturnType<typeof JSON.parse>;
 const accepting: Script = (request) => {
   if (request.kind === 'import-levels')
     return { kind: 'imported', changed: request.rows.length, unchanged: 0, refused: [] };
-  if (request.kind === 'seal') return { kind: 'sealed' };
-  const isOfKey = request.kind === 'claim' || request.kind === 'release' || request.kind === 'prolong';
+  if (request.kind === 'seal') return { kind: 'sealed', summary: request.summary };
+  const isOfKey = ['claim', 'recall', 'release', 'prolong'].includes(request.kind);
   return isOfKey ? { kind: 'claimed', known: false } : undefined;
 };
 

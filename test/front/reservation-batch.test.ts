@@ -1,10 +1,12 @@
 /** POST /v1/reservations/batch at a real front, with a worker that answers as the case says. */
 import { afterAll, afterEach, beforeAll, describe, expect, spyOn, test } from 'bun:test';
+import { PAUSE_MS_MAX } from '../../src/front/pauses.ts';
 import {
   BATCH_BODY_BYTES_MAX,
   BATCH_LINES_IN_FLIGHT_MAX,
   BATCH_RESERVATIONS_MAX,
   BULK_CALLS_MAX,
+  KEY_WAITS_MAX,
 } from '../../src/limits.ts';
 import { log } from '../../src/observability/log.ts';
 import type { HoldRequest, Reply } from '../../src/wire/messages.ts';
@@ -182,11 +184,17 @@ describe('a batch with an Idempotency-Key that was sent before', () => {
       return granting(request, answer);
     };
 
-  test('and answered to its end is a replay', async () => {
-    front.script = knowing(true);
+  test('and answered to its end is a replay, and its results say which could be read', async () => {
+    front.script = (request, answer) =>
+      request.kind === 'hold' && request.lines[0].sku === 'B'
+        ? { kind: 'problem', code: 'outcome-unknown' }
+        : knowing(true)(request, answer);
     const { headers, body } = await send(items, 'application/json', KEY);
     expect(headers.get('idempotency-replayed')).toBe('true');
-    expect(body.results.map((result: Json) => result.replayed)).toEqual([undefined, undefined]);
+    expect(body.results.map(({ status, replayed }: Json) => [status, replayed])).toEqual([
+      [201, true],
+      [503, undefined],
+    ]);
   });
 
   test('and cut short is none: its results say which of them are', async () => {
@@ -206,6 +214,18 @@ describe('a batch with an Idempotency-Key that was sent before', () => {
     expect(front.asked.filter(({ kind }) => kind === 'seal')).toHaveLength(1);
   });
 
+  test('is marked as answered as soon as there is room for that', async () => {
+    let seals = 0;
+    front.script = (request, answer) =>
+      request.kind === 'seal' && ++seals === 2
+        ? { kind: 'problem', code: 'overloaded' }
+        : granting(request, answer);
+    expect((await send(items, 'application/json', KEY)).status).toBe(200);
+    const sealed = front.asked.flatMap((request) => (request.kind === 'seal' ? [request.key.hash] : []));
+    expect(sealed).toHaveLength(3);
+    expect(sealed[2]).toBe(sealed[1]);
+  });
+
   test('has no effect where the key cannot be written down', async () => {
     front.script = (request, answer) =>
       request.kind === 'seal' ? { kind: 'problem', code: 'overloaded' } : granting(request, answer);
@@ -214,6 +234,141 @@ describe('a batch with an Idempotency-Key that was sent before', () => {
     expect(held()).toEqual([]);
     const released = front.asked.flatMap((request) => (request.kind === 'release' ? [request.used] : []));
     expect(released.at(-1)).toBe(false);
+  });
+});
+
+describe('the payload of a batch with an Idempotency-Key', () => {
+  const fingerprintOf = async (body: string, type = 'application/json'): Promise<string> => {
+    front.asked.length = 0;
+    expect((await send(body, type, { 'idempotency-key': 'k' })).status).toBe(200);
+    return front.asked.flatMap((request) => (request.kind === 'claim' ? [request.key.fingerprint] : []))[0];
+  };
+  const NDJSON = 'application/x-ndjson';
+  const first = '{"lines":[{"sku":"A","quantity":1}],"reference":"r"}';
+  const turned = '{ "reference": "r", "lines": [{ "quantity": 1, "sku": "A" }] }';
+  const second = '{"lines":[{"sku":"B","quantity":2}]}';
+
+  test('is its reservations, however they are written', async () => {
+    const once = await fingerprintOf(`[${first},${second}]`);
+    for (const [body, type] of [
+      [`[ ${turned},\n${second} ]`, 'application/json'],
+      [`${turned}\n\r\n${second}\n`, NDJSON],
+    ])
+      expect(await fingerprintOf(body, type)).toBe(once);
+    for (const other of [`[${second},${first}]`, `[${first}]`, `[${first},${second},${second}]`])
+      expect(await fingerprintOf(other)).not.toBe(once);
+  });
+
+  test('is its text, where one of them is none', async () => {
+    const odd = `[${first},{"lines":[]}]`;
+    expect(await fingerprintOf(odd)).toBe(await fingerprintOf(odd));
+    expect(await fingerprintOf(odd)).not.toBe(await fingerprintOf(`[${turned},{"lines":[]}]`));
+    const line = `[${first}]`;
+    expect(await fingerprintOf(line, NDJSON)).not.toBe(await fingerprintOf(line));
+  });
+});
+
+describe('room for bulk calls', () => {
+  const isThere = async (): Promise<void> =>
+    until(
+      async () => (await send('[]')).status === 200,
+      5000,
+      () => 'there is no room any more',
+    );
+
+  test('is not lost to what is nested deeply', async () => {
+    const deep = '['.repeat(50_000) + ']'.repeat(50_000);
+    const within = `{"lines":[{"sku":"A","quantity":1}],"sourcing":{"strategy":"split","locations":[${deep}]}}`;
+    for (let i = 0; i < BULK_CALLS_MAX; i++) {
+      for (const headers of [undefined, { 'idempotency-key': `k${i}` }]) {
+        const { status, body } = await send(`[${deep},${within}]`, 'application/json', headers);
+        expect([status, outcomes(body)]).toEqual([200, ['422 invalid-request', '422 invalid-request']]);
+      }
+    }
+    await isThere();
+  });
+
+  test('is not lost to defects, and neither is a claim', async () => {
+    const logged = spyOn(log, 'error').mockImplementation(() => {});
+    for (const kind of ['claim', 'seal']) {
+      front.asked.length = 0;
+      front.script = (request, answer) =>
+        request.kind === kind ? { kind: 'settled', lines: [] } : granting(request, answer);
+      for (let i = 0; i < BULK_CALLS_MAX; i++)
+        expect((await send('[]', 'application/json', { 'idempotency-key': `k${i}` })).status).toBe(500);
+      front.script = granting;
+      await isThere();
+      const releases = front.asked.filter((request) => request.kind === 'release');
+      expect(releases).toHaveLength(kind === 'claim' ? 0 : BULK_CALLS_MAX);
+    }
+    logged.mockRestore();
+  });
+
+  test('is not taken by those that wait for a key, who are given up when their clients have gone', async () => {
+    const claims: (() => void)[] = [];
+    front.script = (request, answer) => {
+      if (request.kind !== 'claim') return granting(request, answer);
+      claims.push(() => answer({ kind: 'claimed', known: false }));
+      return 'later';
+    };
+    const gone = new AbortController();
+    const wait = (path: string, type: string, body: string): Promise<unknown> =>
+      fetch(front.url + path, {
+        method: 'POST',
+        headers: { 'content-type': type, 'idempotency-key': 'same' },
+        body,
+        signal: gone.signal,
+      }).catch(() => {});
+    const waiting = Array.from({ length: KEY_WAITS_MAX }, (_, i) =>
+      i % 2 === 0
+        ? wait(BATCH, 'application/json', '[]')
+        : wait('/v1/stock/import', 'text/csv', 'sku,location,onHand\nA,x,1\n'),
+    );
+    await until(
+      () => claims.length === KEY_WAITS_MAX,
+      2000,
+      () => `${claims.length} claims`,
+    );
+    await isThere();
+    // No more can wait, and that is said at once.
+    const early = await send('[]', 'application/json', { 'idempotency-key': 'same' });
+    expect([early.status, early.body.code]).toEqual([503, 'outcome-unknown']);
+    gone.abort();
+    await Promise.all(waiting);
+    const another = send('[]', 'application/json', { 'idempotency-key': 'same' });
+    await until(
+      () => claims.length === KEY_WAITS_MAX + 2,
+      2000,
+      () => 'it does not wait',
+    );
+    front.asked.length = 0;
+    for (const grant of claims.splice(0)) grant();
+    expect((await another).status).toBe(200);
+    const freed = front.asked.filter((request) => request.kind === 'release' && !request.used);
+    expect(freed).toHaveLength(KEY_WAITS_MAX + 1);
+  });
+
+  test('is not kept for a client that has gone', async () => {
+    front.script = (request, answer) =>
+      request.kind === 'hold' ? { kind: 'problem', code: 'overloaded' } : granting(request, answer);
+    const gone = new AbortController();
+    const sent = fetch(front.url + BATCH, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify([wish('A')]),
+      signal: gone.signal,
+    }).then((response) => response.text());
+    await until(
+      () => held().length > 1,
+      2000,
+      () => 'it is not asked again',
+    );
+    gone.abort();
+    await sent.catch(() => {});
+    await Bun.sleep(PAUSE_MS_MAX);
+    const asked = held().length;
+    await Bun.sleep(2 * PAUSE_MS_MAX);
+    expect(held().length).toBe(asked);
   });
 });
 

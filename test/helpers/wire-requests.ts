@@ -28,6 +28,7 @@ export const refusals = fc.array(
 );
 
 const keys = fc.record({ hash: hex, fingerprint: hex, partition });
+const token = fc.nat(2 ** 32 - 1);
 export const seq = fc.maxSafeNat();
 
 const count = fc.maxSafeNat();
@@ -97,13 +98,10 @@ export const requests: fc.Arbitrary<Request> = fc.oneof(
     id,
   }),
   fc.record({ kind: fc.constant('cancel' as const), ...to, id, key: optional(keys) }),
-  fc.record({
-    kind: fc.constantFrom('claim' as const, 'recall' as const, 'prolong' as const),
-    ...to,
-    key: keys,
-  }),
+  fc.record({ kind: fc.constant('recall' as const), ...to, key: keys }),
+  fc.record({ kind: fc.constantFrom('claim' as const, 'prolong' as const), ...to, key: keys, token }),
   fc.record({ kind: fc.constant('seal' as const), ...to, key: keys, summary: optional(summary) }),
-  fc.record({ kind: fc.constant('release' as const), ...to, key: keys, used: fc.boolean() }),
+  fc.record({ kind: fc.constant('release' as const), ...to, key: keys, token, used: fc.boolean() }),
   fc.record({
     kind: fc.constant('settle' as const),
     ...to,

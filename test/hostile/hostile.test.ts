@@ -306,7 +306,7 @@ test('requests that no front would send, on a worker’s socket', async () => {
     { kind: 'ask', ...own, id: 'x' },
     { kind: 'get-reservation', ...own, id: 'x' },
     { kind: 'recall', ...to, key: { ...key, hash: 'x' } },
-    { kind: 'release', ...to, key: { ...key, fingerprint: '' }, used: true },
+    { kind: 'release', ...to, key: { ...key, fingerprint: '' }, token: 1, used: true },
     { kind: 'export-levels', ...to, from: 4_294_967_295, limit: 65_535 },
     { kind: 'find-reservations', deadline: Date.now() + 2000, below: 'x', sku: '\0', limit: 65_535 },
     { kind: 'read-ledger', deadline: Date.now() + 2000, sku: '\0', from: [Number.NaN, 1e300], limit: 65_535 },

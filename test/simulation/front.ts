@@ -4,7 +4,7 @@ import { Bodies } from '../../src/front/body.ts';
 import { Deadlines } from '../../src/front/deadlines.ts';
 import { Gate } from '../../src/front/gate.ts';
 import { routes } from '../../src/front/routes.ts';
-import { BATCH_LINES_IN_FLIGHT_MAX, BULK_CALLS_MAX } from '../../src/limits.ts';
+import { BATCH_LINES_IN_FLIGHT_MAX, BULK_CALLS_MAX, KEY_WAITS_MAX } from '../../src/limits.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
 import type { PartitionMap } from '../../src/routing/partition-map.ts';
 import { wireOver } from '../../src/wire/link.ts';
@@ -29,6 +29,7 @@ export class Front {
     const { clock, world } = process;
     const deadlines = new Deadlines(clock);
     const random = world.random.fork(`${process.name} ids`);
+    const pauses = world.random.fork(`${process.name} pauses`);
     this.backends = new Backends(map, deadlines, clock, wireOver(network.of(process), clock).connect);
     this.app = routes({
       access: { isKnown: true, admit: () => undefined },
@@ -39,6 +40,8 @@ export class Front {
       ids: new ReservationIds((bytes) => random.fill(bytes)),
       bulkCalls: new Gate(BULK_CALLS_MAX),
       batchLines: new Gate(BATCH_LINES_IN_FLIGHT_MAX),
+      keyWaits: new Gate(KEY_WAITS_MAX),
+      random: () => pauses.unit(),
       draining: new AbortController().signal,
       leaving: new AbortController().signal,
       move: async () => undefined,
