@@ -144,13 +144,17 @@ test('a claim that came along and is over by now does not come back with another
     fingerprint: '1'.repeat(32),
     deadline: clock.now() + 10 * LOADING_TURN_MS,
     fresh: true,
+    token: 1,
   };
   void estate.take([WELL, BROKEN], [claim]);
   await clock.advance(LOADING_TURN_MS);
   const { claims } = estate.find(WELL)!.partition;
-  const { hash, fingerprint } = claim;
+  const { hash, fingerprint, token } = claim;
   const key = { partition: WELL, hash, fingerprint };
-  claims.release({ kind: 'release', partition: WELL, deadline: Infinity, key, used: true }, clock.now());
+  claims.release(
+    { kind: 'release', partition: WELL, deadline: Infinity, key, token, used: true },
+    clock.now(),
+  );
   broken.is = false;
   await clock.advance(LOADING_TURN_MS);
   expect([stateOf(WELL), stateOf(BROKEN)]).toEqual(['serving', 'serving']);
