@@ -58,13 +58,12 @@ const DECISION = `case when h.status = 'reheld' then 'confirmed' else h.status::
 
 const words = new Uint32Array(4);
 
-/** Levels by partition, each partition's in the order of their numbers, without gaps. */
+/** In no order: in that of their numbers, Postgres would read the table here and there rather than through. */
 export function loadLevels(sql: Sql, partitions: number[], onRow: (row: LevelRow) => void): Promise<void> {
   return copyRows(
     sql,
     `select partition, level, sku, location, on_hand, reserved, safety_stock, backorder_limit, version, updated_at, last_entry
-       from holdfast.stock_level where ${isOneOf('partition', partitions)}
-      order by partition, level`,
+       from holdfast.stock_level where ${isOneOf('partition', partitions)}`,
     (row) =>
       onRow({
         partition: row.int16(),

@@ -177,7 +177,11 @@ export class Holds {
   private probe(): number {
     const { table, ids } = this;
     const mask = table.length - 1;
-    const [a, b, c, d] = words;
+    // Not by destructuring, which takes an iterator and as long as all the rest.
+    const a = words[0];
+    const b = words[1];
+    const c = words[2];
+    const d = words[3];
     for (let at = hashId(a, b, c, d) & mask; ; at = (at + 1) & mask) {
       const entry = table[at];
       if (entry === 0) return at;

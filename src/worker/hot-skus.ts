@@ -17,7 +17,7 @@ import { NONE, type Snapshot } from './snapshot.ts';
 
 /** Weights are made smaller, all at once, before they get out of hand. */
 const WEIGHT_MAX = 1e100;
-const SKUS_PER_PARTITION = 2 ** 32;
+const LEVELS_PER_PARTITION = 2 ** 32;
 
 interface Stocked {
   partition: number;
@@ -26,7 +26,8 @@ interface Stocked {
 
 interface Counter {
   partition: number;
-  sku: number;
+  /** The SKU's first. */
+  level: number;
   count: number;
   /** How much of the count may be of those that had the counter before. */
   inherited: number;
@@ -45,7 +46,7 @@ export class HotSkus {
     this.skip -= lines.length;
     while (this.skip <= 0) {
       const sku = snapshot.findSku(lines[lines.length - 1 + this.skip].sku);
-      if (sku !== NONE) this.add(partition, sku, this.weightAt(now));
+      if (sku !== NONE) this.add(partition, snapshot.firstLevel[sku], this.weightAt(now));
       this.skip += this.distance();
     }
   }
@@ -57,21 +58,20 @@ export class HotSkus {
       .filter(({ count, inherited }) => count > inherited)
       .sort((a, b) => b.count - b.inherited - (a.count - a.inherited))
       .slice(0, HOT_SKUS_TOLD)
-      .flatMap(({ partition, sku, count, inherited }) => {
+      .flatMap(({ partition, level, count, inherited }) => {
         const snapshot = snapshotOf(partition);
-        const levels = snapshot?.levelsOfSku(sku) ?? [];
-        if (snapshot === undefined || levels.length === 0) return [];
+        if (snapshot === undefined) return [];
         const asked = (count - inherited) * linesPerSecond;
-        return { partition, asked, ...stockOf(snapshot, levels) };
+        return { partition, asked, ...stockOf(snapshot, snapshot.levelsFrom(level)) };
       });
   }
 
-  private add(partition: number, sku: number, weight: number): void {
-    const key = partition * SKUS_PER_PARTITION + sku;
+  private add(partition: number, level: number, weight: number): void {
+    const key = partition * LEVELS_PER_PARTITION + level;
     let counter = this.byKey.get(key);
     if (counter === undefined) {
       counter = this.takeCounter();
-      Object.assign(counter, { partition, sku });
+      Object.assign(counter, { partition, level });
       this.byKey.set(key, counter);
     }
     counter.count += weight;
@@ -81,13 +81,13 @@ export class HotSkus {
   private takeCounter(): Counter {
     const { counters } = this;
     if (counters.length < HOT_SKUS_TRACKED) {
-      const counter = { partition: 0, sku: 0, count: 0, inherited: 0 };
+      const counter = { partition: 0, level: 0, count: 0, inherited: 0 };
       counters.push(counter);
       return counter;
     }
     let smallest = counters[0];
     for (const counter of counters) if (counter.count < smallest.count) smallest = counter;
-    this.byKey.delete(smallest.partition * SKUS_PER_PARTITION + smallest.sku);
+    this.byKey.delete(smallest.partition * LEVELS_PER_PARTITION + smallest.level);
     smallest.inherited = smallest.count;
     return smallest;
   }

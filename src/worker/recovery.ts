@@ -62,8 +62,8 @@ async function loadLevels(loads: Loads, { numbers, byNumber }: Owner): Promise<v
   await loads.levels(numbers, (row) => {
     const partition = byNumber[row.partition];
     const { snapshot } = partition;
-    const level = snapshot.addLevel(row.sku, row.location);
-    if (level !== row.level) throw new Error(`partition ${row.partition} lacks level ${level}`);
+    const { level } = row;
+    snapshot.restoreLevel(level, row.sku, row.location);
     snapshot.onHand[level] = row.onHand;
     snapshot.reserved[level] = row.reserved;
     snapshot.safetyStock[level] = row.safetyStock;
@@ -73,6 +73,7 @@ async function loadLevels(loads: Loads, { numbers, byNumber }: Owner): Promise<v
     snapshot.lastEntry[level] = row.lastEntry;
     partition.ledgerSeq = Math.max(partition.ledgerSeq, row.lastEntry);
   });
+  for (const number of numbers) byNumber[number].snapshot.linkLevels();
 }
 
 /** The open ones, and what is remembered of others. */

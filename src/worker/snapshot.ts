@@ -50,6 +50,8 @@ export class Snapshot {
   /** The next level of the same SKU, or NONE. */
   nextLevel = new Int32Array(CAPACITY_MIN);
   private skuOfLevel = new Int32Array(CAPACITY_MIN);
+  /** Levels that were restored. */
+  private restored = 0;
   /** The number of the last batch that the level is in, so that a batch lists it once. */
   touchedBy = new Float64Array(CAPACITY_MIN);
   /** The level's last entry in the ledger, by its sequence number; 0 before the first. */
@@ -80,24 +82,22 @@ export class Snapshot {
     return level;
   }
 
-  /** @param sku NONE, or one that another snapshot of the partition had: it may not be here yet */
+  /** @param sku NONE for no levels */
   levelsOfSku(sku: number): number[] {
+    return sku === NONE ? [] : this.levelsFrom(this.firstLevel[sku]);
+  }
+
+  /** @param first the first level of a SKU, which is the same in every snapshot of the partition */
+  levelsFrom(first: number): number[] {
     const levels: number[] = [];
-    if (sku === NONE || sku >= this.skus) return levels;
-    for (let level = this.firstLevel[sku]; level !== NONE; level = this.nextLevel[level]) levels.push(level);
+    for (let level = first; level !== NONE; level = this.nextLevel[level]) levels.push(level);
     return levels;
   }
 
   /** Adds a level of zeros; the pair must not exist yet. @returns its number, the next in order */
   addLevel(sku: string, location: string): number {
-    const { written } = encoder.encodeInto(sku, scratch);
-    const hash = hashBytes(scratch, 0, written);
-    let number = this.probe(hash, written);
-    if (number === NONE) number = this.addSku(hash, written);
-    if (this.levels === this.onHand.length) this.growLevels();
-    const level = this.levels++;
-    this.location[level] = this.locations.intern(location);
-    this.skuOfLevel[level] = number;
+    const level = this.levels;
+    const number = this.setLevel(level, sku, location);
     this.nextLevel[level] = NONE;
     let last = this.firstLevel[number];
     if (last === NONE) {
@@ -107,6 +107,35 @@ export class Snapshot {
       this.nextLevel[last] = level;
     }
     return level;
+  }
+
+  /** Adds a level of zeros that has its number. They may come in any order, before all others, and `linkLevels` after them. */
+  restoreLevel(level: number, sku: string, location: string): void {
+    this.setLevel(level, sku, location);
+    this.restored++;
+  }
+
+  /** @throws Error where a number has no level */
+  linkLevels(): void {
+    if (this.restored !== this.levels)
+      throw new Error(`${this.levels - this.restored} of ${this.levels} levels are missing`);
+    for (let level = this.levels - 1; level >= 0; level--) {
+      const sku = this.skuOfLevel[level];
+      this.nextLevel[level] = this.firstLevel[sku];
+      this.firstLevel[sku] = level;
+    }
+  }
+
+  private setLevel(level: number, sku: string, location: string): number {
+    const { written } = encoder.encodeInto(sku, scratch);
+    const hash = hashBytes(scratch, 0, written);
+    let number = this.probe(hash, written);
+    if (number === NONE) number = this.addSku(hash, written);
+    while (level >= this.onHand.length) this.growLevels();
+    if (level >= this.levels) this.levels = level + 1;
+    this.location[level] = this.locations.intern(location);
+    this.skuOfLevel[level] = number;
+    return number;
   }
 
   /**
