@@ -6,8 +6,9 @@ import { expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LINK_REQUESTS_MAX, MAILBOX_COMMANDS_MAX } from '../../src/limits.ts';
+import { KEYS_PER_PARTITION_MAX, LINK_REQUESTS_MAX, MAILBOX_COMMANDS_MAX } from '../../src/limits.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
+import type { ImportSummary } from '../../src/wire/import-summary.ts';
 import { connect, listen } from '../../src/wire/link.ts';
 import type { HoldRequest, Reply } from '../../src/wire/messages.ts';
 import { Actor } from '../../src/worker/actor.ts';
@@ -65,6 +66,27 @@ test('a mailbox refuses what it has no room for, and only that', () => {
   expect(answers.filter(({ kind }) => kind === 'granted')).toHaveLength(MAILBOX_COMMANDS_MAX - 1);
   expect(actor.partition.snapshot.reserved[0]).toBe(MAILBOX_COMMANDS_MAX - 1);
   expect(actor.mailboxDepth).toBe(1);
+});
+
+test('a partition full of keys refuses new ones, but writes down what has been done', () => {
+  const partition = new Partition(1, new Locations(), alone, NOW);
+  partition.keys.add('c'.repeat(32), 'f'.repeat(32), NOW);
+  partition.keys.count = KEYS_PER_PARTITION_MAX;
+  const batch = new Batch(1, NOW);
+  const answers: Reply[] = [];
+  const seal = (hash: string, summary?: ImportSummary): void => {
+    const key = { hash: hash.repeat(32), fingerprint: 'f'.repeat(32), partition: 1 };
+    partition.decide(batch, NOW, { kind: 'seal', partition: 1, deadline: NOW + 1, key, summary }, (reply) =>
+      answers.push(reply),
+    );
+  };
+  seal('a');
+  expect(answers).toEqual([OVERLOADED]);
+  const summary = { digest: 'd'.repeat(32), accepted: 1, unchanged: 0, rejected: 0, errors: [] };
+  seal('b', summary);
+  batch.seal(1, 1);
+  batch.landed();
+  expect(answers.slice(1)).toEqual([{ kind: 'sealed', summary }]);
 });
 
 test('a link refuses more unanswered requests than its bound, and does not send them', async () => {
