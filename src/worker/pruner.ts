@@ -76,13 +76,18 @@ export class Pruner {
         connection.use((sql) => deleteNeverMarks(sql, partition, now - NEVER_KEPT_MS, after)),
       );
       this.marksSeen.set(partition, marksSeen);
-      if (retention.historyMs === undefined) continue;
-      const before = now - retention.historyMs;
+    }
+    if (retention.historyMs === undefined) return;
+    const before = now - retention.historyMs;
+    for (const partition of partitions) {
       await this.repeat(async () => {
         const entries = await connection.use((sql) => foldLedger(sql, partition, before));
         deleted.entries += entries;
         return entries;
       });
+    }
+    // Only then, as a reservation goes when the ledgers of all its partitions are cut.
+    for (const partition of partitions) {
       for (const status of CLOSED) {
         await this.walk(FIRST_ID, deleted, (after) =>
           connection.use((sql) => deleteReservations(sql, partition, status, before, after)),

@@ -3,6 +3,7 @@
  * books balance at every moment.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { PRUNE_EVERY_MS } from '../../src/limits.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import { borrowDatabase } from '../../src/supervisor/borrowed-database.ts';
 import { type BooksSql, openBooks } from '../helpers/books.ts';
@@ -12,7 +13,7 @@ import { type Home, makeHome, startServer, type TestServer, until } from '../hel
 import { Shop } from '../helpers/shop.ts';
 import { verify } from '../helpers/verify.ts';
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(2 * PRUNE_EVERY_MS);
 
 const SIZE = { partitions: 256, levels: 512, reservations: 60_000, days: 10 };
 const env = { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' };
@@ -63,7 +64,7 @@ test('without it nothing goes but keys and marks', async () => {
   await until(
     async () =>
       (await count('idempotency_key')) < 1501 && (await count('reservation', `status = 'never'`)) < 65,
-    30_000,
+    1.5 * PRUNE_EVERY_MS,
     server.output,
   );
   expect(await count('idempotency_key')).toBeGreaterThan(25 * 60 - 10);
