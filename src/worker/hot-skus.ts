@@ -60,7 +60,7 @@ export class HotSkus {
       .slice(0, HOT_SKUS_TOLD)
       .flatMap(({ partition, level, count, inherited }) => {
         const snapshot = snapshotOf(partition);
-        if (snapshot === undefined) return [];
+        if (snapshot === undefined || level >= snapshot.levels) return [];
         const asked = (count - inherited) * linesPerSecond;
         return { partition, asked, ...stockOf(snapshot, snapshot.levelsFrom(level)) };
       });
