@@ -1,5 +1,5 @@
 /** What a worker's answer other than the hoped-for one means to the caller. */
-import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+import type { ProblemCode } from '../reservations/outcomes.ts';
 import type { Answer } from './backends.ts';
 import { problem } from './problems.ts';
 
@@ -17,9 +17,4 @@ export function codeOf(answer: Answer, effect: 'reads' | 'writes'): ProblemCode 
   if (answer.kind === 'problem') return answer.code;
   if (answer.kind !== 'lost') throw new Error(`a worker gave an answer of the wrong kind: ${answer.kind}`);
   return answer.sent && effect === 'writes' ? 'outcome-unknown' : 'partition-unavailable';
-}
-
-/** Sent again, it may be answered otherwise. */
-export function isPassing(code: ProblemCode): boolean {
-  return (problemOf(code) as Problem).retryAfter !== undefined;
 }

@@ -14,8 +14,9 @@ import {
   KEY_WAITS_MAX,
   REQUEST_DEADLINE_MS,
 } from '../limits.ts';
+import { mayBeSentAgain } from '../reservations/outcomes.ts';
 import type { ImportSummary } from '../wire/import-summary.ts';
-import { isPassing, problemFrom } from './answers.ts';
+import { problemFrom } from './answers.ts';
 import type { Answer } from './backends.ts';
 import type { FrontContext } from './context.ts';
 import type { Place } from './gate.ts';
@@ -91,7 +92,7 @@ export class LongClaim {
     const pauses = new Pauses(this.context, forMs);
     for (let isFirst = true; ; isFirst = false) {
       const answer = await this.seal(summary, key);
-      const isOpen = answer.kind === 'lost' || (answer.kind === 'problem' && isPassing(answer.code));
+      const isOpen = answer.kind === 'lost' || (answer.kind === 'problem' && mayBeSentAgain(answer.code));
       if (isOpen && (await pauses.next())) continue;
       // What was sealed before was sealed by an attempt whose answer got lost.
       const isOurs = answer.kind === 'sealed' && answer.summary?.digest === summary?.digest;

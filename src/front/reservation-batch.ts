@@ -19,8 +19,8 @@ import {
   UNAVAILABLE_WAIT_MS,
 } from '../limits.ts';
 import { log } from '../observability/log.ts';
-import { type ProblemCode, problemOf } from '../reservations/outcomes.ts';
-import { codeOf, isPassing } from './answers.ts';
+import { mayBeSentAgain, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+import { codeOf } from './answers.ts';
 import { type MediaType, NotJson, parseJson } from './body.ts';
 import type { CallContext } from './context.ts';
 import { Place } from './gate.ts';
@@ -251,7 +251,8 @@ async function resultOf(
       key === undefined ? reserve(context, wishOf(body, undefined)) : decidedOnce(context, body, key),
     );
     const mark = key?.replayed ? ',"replayed":true' : '';
-    if (whole !== undefined && verdict.kind === 'problem' && isPassing(verdict.code)) whole.isOpen = true;
+    if (whole !== undefined && verdict.kind === 'problem' && mayBeSentAgain(verdict.code))
+      whole.isOpen = true;
     return verdict.kind === 'held'
       ? `{"status":201${mark},"reservation":${renderReservation(verdict.reservation, shortOf(body, verdict))}}`
       : failed(...refusalOf(verdict), mark);

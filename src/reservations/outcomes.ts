@@ -246,6 +246,10 @@ const numbers = new Map<string, number>(PROBLEMS.map((problem, index) => [proble
 export function problemOf(code: ProblemCode): Problem {
   return byCode.get(code)!;
 }
+/** Whether the same request may be answered otherwise later. */
+export function mayBeSentAgain(code: ProblemCode): boolean {
+  return problemOf(code).retryAfter !== undefined;
+}
 /** The catalogue entry with this code, for a code that came from outside. */
 export function findProblem(code: string): Problem | undefined {
   return byCode.get(code);

@@ -103,8 +103,10 @@ export class Actor {
     this.lane.enlistDue(this);
   }
 
-  /** Whether it would wait for too long. What partitions owe each other, and what writes down how an
-   * import ended, is never refused for that: it ends what was begun. */
+  /**
+   * Whether it would wait for too long. What partitions owe each other, and what writes down how an import ended, is never
+   * refused for that: it ends what was begun.
+   */
   private isTooMuch(command: CallerCommand): boolean {
     const { admission } = this.lane;
     switch (command.kind) {

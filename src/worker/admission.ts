@@ -24,6 +24,9 @@ import {
 } from '../limits.ts';
 import { CommitRate } from './commit-rate.ts';
 
+/** So many times as much is taken in while it is not known yet whether the lane keeps up. */
+const AT_FIRST = 3;
+
 export class Admission {
   /** Commands that were taken in and are not yet durable; a row of an import is one. */
   inside = 0;
@@ -58,7 +61,7 @@ export class Admission {
     const waitedMs = now - (this.waitingSince ?? now);
     return waitedMs < STANDING_MS + 2 * leastMs
       ? Number.POSITIVE_INFINITY
-      : Math.max(3 * inTime, ADMITTED_AT_FIRST_MIN);
+      : Math.max(AT_FIRST * inTime, ADMITTED_AT_FIRST_MIN);
   }
 
   /** An import leaves room for others, but has its share where others take all: goods come in during a sale, too. */

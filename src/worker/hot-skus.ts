@@ -60,6 +60,7 @@ export class HotSkus {
       .slice(0, HOT_SKUS_TOLD)
       .flatMap(({ partition, level, count, inherited }) => {
         const snapshot = snapshotOf(partition);
+        // One that is being loaded may not have it yet.
         if (snapshot === undefined || level >= snapshot.levels) return [];
         const asked = (count - inherited) * linesPerSecond;
         return { partition, asked, ...stockOf(snapshot, snapshot.levelsFrom(level)) };

@@ -6,6 +6,7 @@
  */
 import { KEYS_PER_PARTITION_MAX, KEYS_SWEPT_AT_ONCE, TOMBSTONE_MS } from '../limits.ts';
 import type { Key } from '../reservations/key.ts';
+import { mayBeSentAgain } from '../reservations/outcomes.ts';
 import type { Answer } from '../wire/link.ts';
 import type {
   AdjustRequest,
@@ -28,7 +29,7 @@ import { hold } from './decide-hold.ts';
 import { rehold } from './decide-rehold.ts';
 import { ask, asked, decideDue, settle } from './decide-settle.ts';
 import { adjust, importLevels, putLevel } from './decide-stock.ts';
-import { mayBeSentAgain, remember, rememberedOf, replay, seal } from './remember.ts';
+import { remember, rememberedOf, replay, seal } from './remember.ts';
 import { NONE } from './snapshot.ts';
 import { type OwnCommand, PartitionState, type Turn } from './state.ts';
 

@@ -9,7 +9,7 @@
  * A reservation is not kept as it was answered, since the database has it: only what may change later is.
  */
 import type { Key } from '../reservations/key.ts';
-import { type Problem, type ProblemCode, problemOf } from '../reservations/outcomes.ts';
+import { mayBeSentAgain } from '../reservations/outcomes.ts';
 import { type LineRefusal, type Reservation, STATUSES, type Status } from '../reservations/types.ts';
 import type { FoundReservation } from '../storage/find-reservation.ts';
 import { Reader, Writer } from '../wire/bytes.ts';
@@ -68,10 +68,6 @@ export function remember(state: PartitionState, turn: Turn, remembered: Remember
   state.change(turn);
   state.keys.add(key.hash, key.fingerprint, turn.now);
   turn.batch.key(state.partition, key, encode(remembered));
-}
-
-export function mayBeSentAgain(code: ProblemCode): boolean {
-  return (problemOf(code) as Problem).retryAfter !== undefined;
 }
 
 /** What a reply of a reservation's home comes to, where it was not known yet when it was decided. */

@@ -1,28 +1,18 @@
 /** Invariant I5: what has an Idempotency-Key takes effect once, whoever asks again, and is answered as the first time. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { type BooksSql, faultsOf, openBooks } from '../helpers/books.ts';
-import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { type Answer, type Level, type Reservation, Shop, skusOfWorker } from '../helpers/shop.ts';
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { type TestServer, until } from '../helpers/server.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { type Answer, type Level, type Reservation, type Shop, skusOfWorker } from '../helpers/shop.ts';
 
 setDefaultTimeout(60_000);
 const STOCK = 10;
 
 let server: TestServer;
 let shop: Shop;
-let sql: BooksSql;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
-});
-
-afterAll(async () => {
-  expect(await faultsOf(sql)).toEqual([]);
-  await sql.end();
-  expect(server.output()).not.toContain('invariant.broken');
-  await server.stop();
-});
+shareServer((shared) => {
+  ({ server, shop } = shared);
+}, true);
 
 let named = 0;
 async function stocked(count: number): Promise<string[]> {

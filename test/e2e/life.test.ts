@@ -1,29 +1,19 @@
 /** The whole life of a reservation: confirmed, in part, late, extended; of one partition and over two workers. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { type BooksSql, faultsOf, openBooks } from '../helpers/books.ts';
-import { startServer, type TestServer } from '../helpers/server.ts';
-import { type Level, type Reservation, Shop, skusOfWorker } from '../helpers/shop.ts';
+import { describe, expect, setDefaultTimeout, test } from 'bun:test';
+import type { BooksSql } from '../helpers/books.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { type Level, type Reservation, type Shop, skusOfWorker } from '../helpers/shop.ts';
 
 setDefaultTimeout(60_000);
 const STOCK = 10;
 const ID = '019caa3d-7b40-7c1e-9f2a-5d0c8b1e0002';
 
-let server: TestServer;
 let shop: Shop;
 let sql: BooksSql;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
-});
-
-afterAll(async () => {
-  expect(await faultsOf(sql)).toEqual([]);
-  await sql.end();
-  expect(server.output()).not.toContain('invariant.broken');
-  await server.stop();
-});
+shareServer((shared) => {
+  ({ shop, sql } = shared);
+}, true);
 
 let named = 0;
 /** So many stocked SKUs, of both workers in turn. */

@@ -1,8 +1,8 @@
 /** Invariant I5 for calls that many partitions have a part in: imports and batches with an Idempotency-Key. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { type BooksSql, faultsOf, openBooks } from '../helpers/books.ts';
-import { startServer, type TestServer, until } from '../helpers/server.ts';
-import { type Answer, type Reservation, Shop, skusOfWorker } from '../helpers/shop.ts';
+import { expect, setDefaultTimeout, test } from 'bun:test';
+import { type TestServer, until } from '../helpers/server.ts';
+import { shareServer } from '../helpers/shared-server.ts';
+import { type Answer, type Reservation, type Shop, skusOfWorker } from '../helpers/shop.ts';
 
 setDefaultTimeout(60_000);
 const HEADER = 'sku,location,onHand\n';
@@ -10,19 +10,10 @@ const BATCH = '/v1/reservations/batch';
 
 let server: TestServer;
 let shop: Shop;
-let sql: BooksSql;
 
-beforeAll(async () => {
-  server = await startServer({ env: { HOLDFAST_WORKERS: '2', HOLDFAST_FRONTS: '2' } });
-  shop = new Shop(server, 2);
-  sql = openBooks(server);
-});
-
-afterAll(async () => {
-  expect(await faultsOf(sql)).toEqual([]);
-  await sql.end();
-  await server.stop();
-});
+shareServer((shared) => {
+  ({ server, shop } = shared);
+}, true);
 
 type BodyInit = ConstructorParameters<typeof Response>[0];
 interface Imported {

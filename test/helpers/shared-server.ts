@@ -16,8 +16,9 @@ export interface Shared {
 /**
  * Starts it before the tests, and stops it after them: then the books must balance, and it must not have found that they did not.
  * @param onStart told what the tests are to use
+ * @param settled whether every participant must have heard by then
  */
-export function shareServer(onStart: (shared: Shared) => void | Promise<void>): void {
+export function shareServer(onStart: (shared: Shared) => void | Promise<void>, settled = false): void {
   let shared: Shared | undefined;
   beforeAll(async () => {
     const server = await startServer({ env: TWO_OF_EACH });
@@ -27,7 +28,7 @@ export function shareServer(onStart: (shared: Shared) => void | Promise<void>): 
   afterAll(async () => {
     if (shared === undefined) return;
     const { server, sql } = shared;
-    expect(await faultsOf(sql, { settled: false })).toEqual([]);
+    expect(await faultsOf(sql, { settled })).toEqual([]);
     await sql.end();
     expect(server.output()).not.toMatch(/invariant\.broken|books\.unbalanced/);
     await server.stop();
