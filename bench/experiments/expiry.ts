@@ -64,6 +64,20 @@ export const expiry: Workload = {
   },
 };
 
+/** Waits until all that were held since a moment have expired. @returns by how many seconds the one that was most late was */
+export async function latenessSince(sql: postgres.Sql, startedAt: Date, size: number): Promise<number> {
+  const giveUpAt = Date.now() + GONE_WITHIN_MS;
+  for (;;) {
+    const [{ gone, late }] = await sql`
+      select count(*)::float8 as gone, extract(epoch from max(closed_at - expires_at))::float8 as late
+        from holdfast.reservation
+       where status = 'expired' and partition = home and created_at >= ${startedAt}`;
+    if (gone === size) return late;
+    if (Date.now() > giveUpAt) throw new Error(`of ${count(size)} reservations ${count(gone)} have expired`);
+    await Bun.sleep(POLL_MS);
+  }
+}
+
 class Bursts {
   private seed = 1_000_000;
   private heldAMs = 1;
@@ -81,7 +95,7 @@ class Bursts {
     this.startedAt = new Date();
     await this.holdSome(some, 1);
     this.heldAMs = some / (Date.now() - this.startedAt.getTime());
-    this.tell(account, some);
+    expired(account, some);
     await this.lateness(some);
   }
 
@@ -96,23 +110,13 @@ class Bursts {
         throw new Error(`${count(this.size)} reservations could not be held in ${Math.round(takesMs)} ms`);
       await this.holdSome(Math.min(LOADS.batch.batch, this.size - held), expiresInSeconds);
     }
-    this.tell(account, this.size);
+    expired(account, this.size);
     return endsAt;
   }
 
-  /** Waits until all have expired. @returns seconds between when the last was to expire and when it did */
-  async lateness(size = this.size): Promise<number> {
-    const giveUpAt = Date.now() + GONE_WITHIN_MS;
-    for (;;) {
-      const [{ gone, late }] = await this.sql`
-        select count(*)::float8 as gone, extract(epoch from max(closed_at - expires_at))::float8 as late
-          from holdfast.reservation
-         where status = 'expired' and partition = home and created_at >= ${this.startedAt}`;
-      if (gone === size) return late;
-      if (Date.now() > giveUpAt)
-        throw new Error(`of ${count(size)} reservations ${count(gone)} have expired`);
-      await Bun.sleep(POLL_MS);
-    }
+  /** Waits until all have expired. @returns by how many seconds the last one was late */
+  lateness(size = this.size): Promise<number> {
+    return latenessSince(this.sql, this.startedAt, size);
   }
 
   private async holdSome(some: number, expiresInSeconds: number): Promise<void> {
@@ -128,8 +132,9 @@ class Bursts {
     if (!response.ok || held !== some)
       throw new Error(`of ${some} reservations ${held} were held: ${response.status} ${text.slice(0, 200)}`);
   }
+}
 
-  private tell(account: Account, size: number): void {
-    account.add({ ...LOADS.uniform, close: 'cancel' }, { held: size, closed: size, lost: 0 });
-  }
+/** So many were held, and are no more. */
+export function expired(account: Account, size: number): void {
+  account.add({ ...LOADS.uniform, close: 'cancel' }, { held: size, closed: size, lost: 0 });
 }

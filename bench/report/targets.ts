@@ -2,7 +2,7 @@
 import { ADMITTED_WAIT_MS } from '../../src/limits.ts';
 import { serverCpu } from '../cpu.ts';
 import { LAST, QUIET } from '../experiments/expiry.ts';
-import { LARGE } from '../experiments/growth.ts';
+import { EXPIRED, LARGE } from '../experiments/growth.ts';
 import { HALF } from '../experiments/latency.ts';
 import { GROWTH, OTHERWISE, PEAK, REFUSED, SPINNING, timesPeak, UNADVISED } from '../experiments/overload.ts';
 import { count, readable } from '../numbers.ts';
@@ -197,6 +197,11 @@ const TARGETS: Target[] = [
     title: 'growth: on the large stock, of 10,000 levels',
     wanted: { least: 0.9 },
     value: ratio(of('growth', LARGE), of('growth', 'holdfast')),
+  },
+  {
+    title: 'growth: holds on the large stock that expire, late by at most, s',
+    wanted: { most: 1 },
+    value: (find) => find('growth', LARGE, EXPIRED)?.value,
   },
 ];
 

@@ -37,8 +37,8 @@ export interface Line {
 const MIB = 2 ** 20;
 const MEMORY_SHARE = 1.1;
 const MEMORY_MIB = 16;
-/** Of one in a worker, in two tables of which each may just have doubled; see src/worker/keys.ts. */
-const KEY_BYTES = 144;
+/** Of one in a worker, in two tables of which each may just have grown; see src/worker/keys.ts. */
+const KEY_BYTES = 96;
 const DESCRIPTORS = 5;
 const DESCRIPTORS_SHARE = 1.1;
 const LATENCY_SHARE = 1.5;

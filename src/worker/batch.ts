@@ -86,7 +86,7 @@ export class Batch {
   /** Commands from mailboxes that were decided in it. */
   commands = 0;
 
-  /** @param number marks levels as touched: unique among the batches that touch the same snapshot */
+  /** @param number marks reservations as written: unique among the batches that write down the same partition */
   constructor(
     readonly number: number,
     now: number,
@@ -112,8 +112,10 @@ export class Batch {
   /** Must be called before the level has another version. */
   touch(author: Author, level: number): void {
     const { snapshot } = author;
-    if (snapshot.touchedBy[level] === this.number) return;
-    snapshot.touchedBy[level] = this.number;
+    // Of the newest batch that it is in, the level says where it stands (Briggs and Torczon, "An efficient representation for sparse sets", 1993).
+    const listed = this.touched[snapshot.touchedAt[level]];
+    if (listed?.level === level && listed.author === author) return;
+    snapshot.touchedAt[level] = this.touched.length;
     this.touched.push({
       author,
       level,
@@ -129,7 +131,7 @@ export class Batch {
     const { snapshot } = author;
     const seq = ++author.ledgerSeq;
     const first = { seq, onHand };
-    snapshot.touchedBy[level] = this.number;
+    snapshot.touchedAt[level] = this.touched.length;
     snapshot.lastEntry[level] = seq;
     this.touched.push({ author, level, first, safetyStock: 0, backorderLimit: 0, version: 0, updatedAt: 0 });
   }

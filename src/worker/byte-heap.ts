@@ -2,8 +2,10 @@
  * Texts of up to 255 bytes in one growing Uint8Array: a length byte, then UTF-8. Offsets are stable.
  *
  * What is freed is used again by texts of the same size class (multiples of 16 bytes), so a heap stops
- * growing once it has held its peak. `appendKey` packs texts that are never freed without rounding.
+ * growing once it has held its peak. `append` packs texts that are never freed without rounding.
  */
+import { Growth, resized } from './columns.ts';
+
 const encoder = new TextEncoder();
 /** A byte order mark at the beginning is a character of the text, like any other. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -16,6 +18,8 @@ export class ByteHeap {
   /** Per size class, the first free block; a free block's first four bytes are the offset of the next. */
   private readonly free = new Int32Array(256 / CLASS_BYTES + 1).fill(NONE);
 
+  constructor(private readonly growth = new Growth()) {}
+
   /** @returns the offset of the copy */
   put(text: string): number {
     const encoded = encoder.encode(text);
@@ -23,7 +27,9 @@ export class ByteHeap {
     let at = this.free[sizeClass];
     if (at === NONE) at = this.grow(sizeClass * CLASS_BYTES);
     else this.free[sizeClass] = readI32(this.bytes, at);
-    return this.write(at, encoded);
+    this.bytes[at] = encoded.length;
+    this.bytes.set(encoded, at + 1);
+    return at;
   }
 
   release(at: number): void {
@@ -32,9 +38,13 @@ export class ByteHeap {
     this.free[sizeClass] = at;
   }
 
-  /** Copies `source[from, to)`, for ever. */
-  appendKey(source: Uint8Array, length: number): number {
-    return this.write(this.grow(1 + length), source.subarray(0, length));
+  /** Copies the first `length` bytes, for ever. */
+  append(source: Uint8Array, length: number): number {
+    const at = this.grow(1 + length);
+    const { bytes } = this;
+    bytes[at] = length;
+    for (let i = 0; i < length; i++) bytes[at + 1 + i] = source[i];
+    return at;
   }
 
   text(at: number): string {
@@ -48,21 +58,15 @@ export class ByteHeap {
     return true;
   }
 
-  private write(at: number, encoded: Uint8Array): number {
-    this.bytes[at] = encoded.length;
-    this.bytes.set(encoded, at + 1);
-    return at;
-  }
-
   private grow(size: number): number {
     const at = this.used;
     this.used += size;
-    if (this.used > this.bytes.length) {
-      const larger = new Uint8Array(Math.max(this.used, this.bytes.length * 2));
-      larger.set(this.bytes);
-      this.bytes = larger;
-    }
+    if (this.used > this.bytes.length) this.fit();
     return at;
+  }
+
+  fit(): void {
+    this.bytes = resized(this.bytes, this.growth.room(this.used));
   }
 }
 

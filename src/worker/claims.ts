@@ -14,6 +14,7 @@ import { CLAIM_MS, KEYS_PER_PARTITION_MAX } from '../limits.ts';
 import type { ClaimUnderWay } from '../process.ts';
 import type { Answer } from '../wire/link.ts';
 import type { ClaimRequest, ProlongRequest, ReleaseRequest, Reply } from '../wire/messages.ts';
+import type { Growth } from './columns.ts';
 import { Keys } from './keys.ts';
 
 const UNAVAILABLE: Reply = { kind: 'problem', code: 'partition-unavailable' };
@@ -37,8 +38,12 @@ interface Waiting {
 }
 
 export class Claims {
-  readonly keys = new Keys();
+  readonly keys: Keys;
   private readonly underWay = new Map<string, Waiting>();
+
+  constructor(growth?: Growth) {
+    this.keys = new Keys(growth);
+  }
 
   claim(request: ClaimRequest, now: number, answer: Answer, caller?: object): void {
     // It waited until its caller had gone.

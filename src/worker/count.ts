@@ -27,8 +27,7 @@ export function count(
   // What is promised may be sold, and must then still be a number that the column holds.
   if (onHand - (created ? 0 : snapshot.reserved[level]) < -QUANTITY_MAX) return 'stock-below-zero';
   if (created) {
-    if (number !== NONE && snapshot.levelsOfSku(number).length >= LEVELS_PER_SKU_MAX)
-      return 'too-many-levels';
+    if (snapshot.levelsOfSku(number).length >= LEVELS_PER_SKU_MAX) return 'too-many-levels';
     level = snapshot.addLevel(sku, location);
   }
   const safety = safetyStock ?? snapshot.safetyStock[level];

@@ -9,7 +9,8 @@
  */
 import { formatId, parseId } from '../reservations/id.ts';
 import { ByteHeap } from './byte-heap.ts';
-import { enlarge, NONE } from './snapshot.ts';
+import { CAPACITY_MIN, Growth, resized } from './columns.ts';
+import { NONE } from './snapshot.ts';
 
 /**
  * - `held`: this partition is the home, and it is open.
@@ -25,7 +26,6 @@ import { enlarge, NONE } from './snapshot.ts';
 export type HoldState = 'held' | 'settling' | 'trying' | 'decided' | 'asked' | 'never' | 'reholding';
 const STATES: readonly HoldState[] = ['held', 'settling', 'trying', 'decided', 'asked', 'never', 'reholding'];
 
-const CAPACITY_MIN = 16;
 const words = new Uint32Array(4);
 
 export class Holds {
@@ -44,7 +44,7 @@ export class Holds {
   writtenIn = new Float64Array(CAPACITY_MIN);
   writtenAt = new Int32Array(CAPACITY_MIN);
   private referenceAt = new Int32Array(CAPACITY_MIN);
-  private references = new ByteHeap();
+  private readonly references: ByteHeap;
   /** Slot + 1 by hash of the id; 0 is empty. Never more than half full. */
   private table = new Uint32Array(CAPACITY_MIN * 2);
 
@@ -55,6 +55,10 @@ export class Holds {
   /** The index of the line in the caller's list. */
   lineNumber = new Uint8Array(CAPACITY_MIN);
   nextLine = new Int32Array(CAPACITY_MIN);
+
+  constructor(private readonly growth = new Growth()) {
+    this.references = new ByteHeap(growth);
+  }
 
   find(id: string): number {
     parseId(id, words);
@@ -71,13 +75,14 @@ export class Holds {
     expiresAt: number,
     reference?: string,
   ): number {
-    if (this.freeSlot === NONE && this.slots === this.states.length) this.grow();
+    if (this.freeSlot === NONE && this.slots === this.states.length) this.resizeSlots(this.slots + 1);
+    if (this.count * 2 >= this.table.length) this.growTable();
     let slot = this.freeSlot;
     if (slot === NONE) slot = this.slots++;
     else this.freeSlot = this.firstLine[slot];
     if (typeof id === 'string') parseId(id, words);
     else words.set(id);
-    this.ids.set(words, slot * 4);
+    for (let word = 0; word < 4; word++) this.ids[slot * 4 + word] = words[word];
     this.table[this.probe()] = slot + 1;
     this.states[slot] = STATES.indexOf(state);
     this.home[slot] = home;
@@ -112,7 +117,7 @@ export class Holds {
   }
 
   addLine(slot: number, number: number, level: number, quantity: number): void {
-    if (this.freeLine === NONE && this.lines === this.lineLevel.length) this.growLines();
+    if (this.freeLine === NONE && this.lines === this.lineLevel.length) this.resizeLines(this.lines + 1);
     let line = this.freeLine;
     if (line === NONE) line = this.lines++;
     else this.freeLine = this.nextLine[line];
@@ -148,7 +153,8 @@ export class Holds {
   /** Units held of each of `levels` levels. */
   heldByLevel(levels: number): Float64Array {
     const held = new Float64Array(levels);
-    for (const entry of this.table) {
+    for (let at = 0; at < this.table.length; at++) {
+      const entry = this.table[at];
       if (entry === 0) continue;
       for (let line = this.firstLine[entry - 1]; line !== NONE; line = this.nextLine[line]) {
         if (this.lineLevel[line] >= 0) held[this.lineLevel[line]] += this.lineQuantity[line];
@@ -190,10 +196,15 @@ export class Holds {
     }
   }
 
+  /** The id of a slot, for `probe`. */
+  private readWords(slot: number): void {
+    for (let word = 0; word < 4; word++) words[word] = this.ids[slot * 4 + word];
+  }
+
   private unindex(slot: number): void {
     const { table, ids } = this;
     const mask = table.length - 1;
-    words.set(ids.subarray(slot * 4, slot * 4 + 4));
+    this.readWords(slot);
     let gap = this.probe();
     table[gap] = 0;
     for (let at = (gap + 1) & mask; table[at] !== 0; at = (at + 1) & mask) {
@@ -208,31 +219,42 @@ export class Holds {
     }
   }
 
-  private grow(): void {
-    const capacity = this.states.length * 2;
-    this.ids = enlarge(this.ids, capacity * 4);
-    this.states = enlarge(this.states, capacity);
-    this.home = enlarge(this.home, capacity);
-    this.createdAt = enlarge(this.createdAt, capacity);
-    this.expiresAt = enlarge(this.expiresAt, capacity);
-    this.firstLine = enlarge(this.firstLine, capacity);
-    this.writtenIn = enlarge(this.writtenIn, capacity);
-    this.writtenAt = enlarge(this.writtenAt, capacity);
-    this.referenceAt = enlarge(this.referenceAt, capacity);
-    this.table = new Uint32Array(capacity * 2);
-    // Called only when every slot is in use.
-    for (let slot = 0; slot < this.slots; slot++) {
-      words.set(this.ids.subarray(slot * 4, slot * 4 + 4));
-      this.table[this.probe()] = slot + 1;
+  fit(): void {
+    this.resizeSlots(this.slots);
+    this.resizeLines(this.lines);
+    this.references.fit();
+  }
+
+  private resizeSlots(needed: number): void {
+    const capacity = this.growth.room(needed);
+    this.ids = resized(this.ids, capacity * 4);
+    this.states = resized(this.states, capacity);
+    this.home = resized(this.home, capacity);
+    this.createdAt = resized(this.createdAt, capacity);
+    this.expiresAt = resized(this.expiresAt, capacity);
+    this.firstLine = resized(this.firstLine, capacity);
+    this.writtenIn = resized(this.writtenIn, capacity);
+    this.writtenAt = resized(this.writtenAt, capacity);
+    this.referenceAt = resized(this.referenceAt, capacity);
+  }
+
+  private growTable(): void {
+    const entries = this.table;
+    this.table = new Uint32Array(entries.length * 2);
+    for (let from = 0; from < entries.length; from++) {
+      const entry = entries[from];
+      if (entry === 0) continue;
+      this.readWords(entry - 1);
+      this.table[this.probe()] = entry;
     }
   }
 
-  private growLines(): void {
-    const capacity = this.lineLevel.length * 2;
-    this.lineLevel = enlarge(this.lineLevel, capacity);
-    this.lineQuantity = enlarge(this.lineQuantity, capacity);
-    this.lineNumber = enlarge(this.lineNumber, capacity);
-    this.nextLine = enlarge(this.nextLine, capacity);
+  private resizeLines(needed: number): void {
+    const capacity = this.growth.room(needed);
+    this.lineLevel = resized(this.lineLevel, capacity);
+    this.lineQuantity = resized(this.lineQuantity, capacity);
+    this.lineNumber = resized(this.lineNumber, capacity);
+    this.nextLine = resized(this.nextLine, capacity);
   }
 }
 

@@ -46,7 +46,7 @@ export class HotSkus {
     this.skip -= lines.length;
     while (this.skip <= 0) {
       const sku = snapshot.findSku(lines[lines.length - 1 + this.skip].sku);
-      if (sku !== NONE) this.add(partition, snapshot.firstLevel[sku], this.weightAt(now));
+      if (sku !== NONE) this.add(partition, sku, this.weightAt(now));
       this.skip += this.distance();
     }
   }
@@ -63,7 +63,7 @@ export class HotSkus {
         // One that is being loaded may not have it yet.
         if (snapshot === undefined || level >= snapshot.levels) return [];
         const asked = (count - inherited) * linesPerSecond;
-        return { partition, asked, ...stockOf(snapshot, snapshot.levelsFrom(level)) };
+        return { partition, asked, ...stockOf(snapshot, snapshot.levelsOfSku(level)) };
       });
   }
 

@@ -3,13 +3,12 @@
  * the second. What was answered is in the database, where the rare repetition finds it.
  *
  * DESIGN. Slots in typed arrays, found through an open-addressing table with linear probing and backward-shift
- * deletion (Knuth, TAOCP 3, 6.4, algorithm R). 28 bytes a slot and 4 to 8 in each of the two halves of the table; a key is in
- * two such tables: where it was decided, and where it is claimed. What is old is found by walking over the
- * slots, a few at a time.
+ * deletion (Knuth, TAOCP 3, 6.4, algorithm R). 28 bytes a slot and 8 to 16 of the table; a key is in two of these: where it was
+ * decided, and where it is claimed. What is old is found by walking over the slots, a few at a time.
  */
-import { enlarge, NONE } from './snapshot.ts';
+import { CAPACITY_MIN, Growth, resized } from './columns.ts';
+import { NONE } from './snapshot.ts';
 
-const CAPACITY_MIN = 16;
 /** The key's four words and the first two of the fingerprint's. */
 const WORDS = 6;
 const words = new Uint32Array(8);
@@ -24,6 +23,8 @@ export class Keys {
   private usedAt = new Uint32Array(0);
   /** Slot + 1; 0 is empty. Never more than half full. */
   private table = new Uint32Array(0);
+
+  constructor(private readonly growth = new Growth()) {}
 
   /** @returns whether the key was used for this payload, for another, or not at all */
   find(key: string, fingerprint: string): 'same' | 'other' | 'none' {
@@ -121,18 +122,28 @@ export class Keys {
   }
 
   private makeRoom(): void {
-    if (this.freeSlot === NONE && this.slots === this.usedAt.length) this.grow();
+    if (this.freeSlot === NONE && this.slots === this.usedAt.length) this.resize(this.slots + 1);
+    if (this.count * 2 >= this.table.length) this.growTable();
   }
 
-  private grow(): void {
-    const capacity = Math.max(CAPACITY_MIN, this.usedAt.length * 2);
-    this.words = enlarge(this.words, capacity * WORDS);
-    this.usedAt = enlarge(this.usedAt, capacity);
-    this.table = new Uint32Array(capacity * 2);
-    // Called only when every slot is in use.
-    for (let slot = 0; slot < this.slots; slot++) {
-      words.set(this.words.subarray(slot * WORDS, slot * WORDS + WORDS));
-      this.table[this.probe()] = slot + 1;
+  fit(): void {
+    if (this.slots > 0) this.resize(this.slots);
+  }
+
+  private resize(needed: number): void {
+    const capacity = this.growth.room(needed);
+    this.words = resized(this.words, capacity * WORDS);
+    this.usedAt = resized(this.usedAt, capacity);
+  }
+
+  private growTable(): void {
+    const entries = this.table;
+    this.table = new Uint32Array(Math.max(CAPACITY_MIN * 2, entries.length * 2));
+    for (let from = 0; from < entries.length; from++) {
+      const entry = entries[from];
+      if (entry === 0) continue;
+      words.set(this.words.subarray((entry - 1) * WORDS, entry * WORDS));
+      this.table[this.probe()] = entry;
     }
   }
 }

@@ -10,7 +10,6 @@ import type { Answer } from '../wire/link.ts';
 import type { GetLevelsRequest } from '../wire/messages.ts';
 import type { Lane } from './lane.ts';
 import type { Partition } from './partition.ts';
-import { NONE } from './snapshot.ts';
 
 interface Waiting {
   partition: Partition;
@@ -31,8 +30,7 @@ export class LevelReads {
     const age = this.ageOf(partition.partition);
     if (age !== undefined) return this.answerCommitted({ partition, request, answer }, age);
     const { snapshot } = partition;
-    const sku = snapshot.findSku(request.sku);
-    const levels = sku === NONE ? [] : snapshot.levelsOfSku(sku).map((level) => snapshot.read(level));
+    const levels = snapshot.levelsOfSku(snapshot.findSku(request.sku)).map((level) => snapshot.read(level));
     const waiting = { partition, request, answer };
     this.waiting.add(waiting);
     partition.whenDurable(() => {
@@ -51,8 +49,7 @@ export class LevelReads {
   private answerCommitted({ partition, request, answer }: Waiting, age: number): void {
     const { snapshot } = partition;
     const lane = this.laneOf(partition.partition);
-    const sku = snapshot.findSku(request.sku);
-    const numbers = sku === NONE ? [] : snapshot.levelsOfSku(sku);
+    const numbers = snapshot.levelsOfSku(snapshot.findSku(request.sku));
     const levels = numbers.map((level) => lane.committed(partition, level));
     tell(
       answer,

@@ -36,7 +36,10 @@ export async function recover(
   const numbers = owned.map(({ partition }) => partition);
   const epoch = await reader.takePartitions(numbers, joining);
   const owner: Owner = { numbers, byNumber: [], unsettled: [] };
-  for (const partition of owned) owner.byNumber[partition.partition] = partition;
+  for (const partition of owned) {
+    owner.byNumber[partition.partition] = partition;
+    partition.restoring();
+  }
   // At the same time, as neither needs what the other brings. If one fails, it is told when both are over: nothing goes on.
   const both = [
     reader.load((loads) => loadLevels(loads, owner)),
@@ -47,7 +50,10 @@ export async function recover(
   // Whoever took them meanwhile has committed between these reads: what they brought does not fit together.
   if ((await reader.readCommitSeq(epoch)) === undefined)
     throw new Error(`epoch ${epoch} is over: another owner took its partitions while they were being loaded`);
-  for (const partition of owned) checkBooks(partition);
+  for (const partition of owned) {
+    partition.restored();
+    checkBooks(partition);
+  }
   return { epoch, unsettled: owner.unsettled };
 }
 
@@ -73,7 +79,6 @@ async function loadLevels(loads: Loads, { numbers, byNumber }: Owner): Promise<v
     snapshot.lastEntry[level] = row.lastEntry;
     partition.ledgerSeq = Math.max(partition.ledgerSeq, row.lastEntry);
   });
-  for (const number of numbers) byNumber[number].snapshot.linkLevels();
 }
 
 /** The open ones, and what is remembered of others. */

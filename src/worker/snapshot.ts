@@ -1,18 +1,19 @@
 /**
  * The stock levels of one partition, as a structure of arrays: level `n` is element `n` of each.
  *
- * DESIGN. A SKU is found through an open-addressing table of its hash (linear probing; nothing is
- * ever removed) and leads to a list of its levels, one for each location, in the order in which
- * they were made. Arrays double when they are full. No object is kept per row.
+ * DESIGN. A SKU is known by the first of its levels, which is found through an open-addressing table of the
+ * SKU's hash (linear probing; nothing is ever removed) and leads to the others, one for each location, in the order
+ * in which they were made. Arrays grow by a sixteenth when they are full, so that little of them is empty: 52 bytes a level, and
+ * 6 to 12 of the table a SKU. No object is kept per row.
  */
 
 import { QUANTITY_MAX } from '../limits.ts';
 import type { StockLevel } from '../reservations/types.ts';
 import { hashBytes } from '../routing/partition-map.ts';
 import { ByteHeap } from './byte-heap.ts';
+import { CAPACITY_MIN, Growth, resized } from './columns.ts';
 
 export const NONE = -1;
-const CAPACITY_MIN = 16;
 const encoder = new TextEncoder();
 const scratch = new Uint8Array(1024);
 
@@ -47,95 +48,94 @@ export class Snapshot {
   version = new Uint32Array(CAPACITY_MIN);
   updatedAt = new Float64Array(CAPACITY_MIN);
   location = new Uint32Array(CAPACITY_MIN);
-  /** The next level of the same SKU, or NONE. */
-  nextLevel = new Int32Array(CAPACITY_MIN);
-  private skuOfLevel = new Int32Array(CAPACITY_MIN);
-  /** Levels that were restored. */
-  private restored = 0;
-  /** The number of the last batch that the level is in, so that a batch lists it once. */
-  touchedBy = new Float64Array(CAPACITY_MIN);
+  /** Where the level stands in the last batch that it is in, so that a batch lists it once. */
+  touchedAt = new Uint32Array(CAPACITY_MIN);
   /** The level's last entry in the ledger, by its sequence number; 0 before the first. */
   lastEntry = new Float64Array(CAPACITY_MIN);
+  /** The next level of the same SKU, plus one; 0 is none. */
+  private next = new Uint32Array(CAPACITY_MIN);
+  /** Where the text of its SKU is, which the levels of a SKU share. */
+  private skuAt = new Uint32Array(CAPACITY_MIN);
+  private readonly texts: ByteHeap;
+  /** Levels that were restored. */
+  private restored = 0;
 
   private skus = 0;
-  private keys = new ByteHeap();
-  private keyOfSku = new Uint32Array(CAPACITY_MIN);
-  private hashOfSku = new Uint32Array(CAPACITY_MIN);
-  firstLevel = new Int32Array(CAPACITY_MIN);
-  /** SKU number + 1 by hash; 0 is empty. Never more than half full. */
+  /** The first level of a SKU, plus one, by the SKU's hash; 0 is empty. Never more than two thirds full. */
   private table = new Uint32Array(CAPACITY_MIN * 2);
 
-  constructor(readonly locations: Locations) {}
-
-  /** The number of a SKU, or NONE. */
-  findSku(sku: string): number {
-    const { written } = encoder.encodeInto(sku, scratch);
-    return this.probe(hashBytes(scratch, 0, written), written);
+  constructor(
+    readonly locations: Locations,
+    private readonly growth = new Growth(),
+  ) {
+    this.texts = new ByteHeap(growth);
   }
 
-  /** The level of a SKU at a location, or NONE. */
-  levelAt(sku: number, locationName: string): number {
+  /** The first level of a SKU, which is the same in every snapshot of the partition; NONE for one that is not known. */
+  findSku(sku: string): number {
+    const { written } = encoder.encodeInto(sku, scratch);
+    return this.table[this.probe(hashBytes(scratch, 0, written), written)] - 1;
+  }
+
+  /** @param first the first level of the SKU, or NONE @returns its level at a location, or NONE */
+  levelAt(first: number, locationName: string): number {
     const location = this.locations.find(locationName);
-    if (sku === NONE || location === NONE) return NONE;
-    let level = this.firstLevel[sku];
-    while (level !== NONE && this.location[level] !== location) level = this.nextLevel[level];
+    if (location === NONE) return NONE;
+    let level = first;
+    while (level !== NONE && this.location[level] !== location) level = this.next[level] - 1;
     return level;
   }
 
-  /** @param sku NONE for no levels */
-  levelsOfSku(sku: number): number[] {
-    return sku === NONE ? [] : this.levelsFrom(this.firstLevel[sku]);
-  }
-
-  /** @param first the first level of a SKU, which is the same in every snapshot of the partition */
-  levelsFrom(first: number): number[] {
+  /** @param first the first level of the SKU; NONE for no levels */
+  levelsOfSku(first: number): number[] {
     const levels: number[] = [];
-    for (let level = first; level !== NONE; level = this.nextLevel[level]) levels.push(level);
+    for (let level = first; level !== NONE; level = this.next[level] - 1) levels.push(level);
     return levels;
   }
 
   /** Adds a level of zeros; the pair must not exist yet. @returns its number, the next in order */
   addLevel(sku: string, location: string): number {
     const level = this.levels;
-    const number = this.setLevel(level, sku, location);
-    this.nextLevel[level] = NONE;
-    let last = this.firstLevel[number];
-    if (last === NONE) {
-      this.firstLevel[number] = level;
-    } else {
-      while (this.nextLevel[last] !== NONE) last = this.nextLevel[last];
-      this.nextLevel[last] = level;
-    }
+    this.setLevel(level, sku, location);
     return level;
   }
 
-  /** Adds a level of zeros that has its number. They may come in any order, before all others, and `linkLevels` after them. */
+  /** Adds a level of zeros that has its number. They may come in any order, before all others; then `checkRestored` is due. */
   restoreLevel(level: number, sku: string, location: string): void {
     this.setLevel(level, sku, location);
     this.restored++;
   }
 
   /** @throws Error where a number has no level */
-  linkLevels(): void {
+  checkRestored(): void {
     if (this.restored !== this.levels)
       throw new Error(`${this.levels - this.restored} of ${this.levels} levels are missing`);
-    for (let level = this.levels - 1; level >= 0; level--) {
-      const sku = this.skuOfLevel[level];
-      this.nextLevel[level] = this.firstLevel[sku];
-      this.firstLevel[sku] = level;
-    }
   }
 
-  private setLevel(level: number, sku: string, location: string): number {
-    const { written } = encoder.encodeInto(sku, scratch);
-    const hash = hashBytes(scratch, 0, written);
-    let number = this.probe(hash, written);
-    if (number === NONE) number = this.addSku(hash, written);
-    while (level >= this.onHand.length) this.growLevels();
+  private setLevel(level: number, sku: string, location: string): void {
+    if (level >= this.onHand.length) this.resize(level + 1);
     if (level >= this.levels) this.levels = level + 1;
     this.location[level] = this.locations.intern(location);
-    this.skuOfLevel[level] = number;
-    return number;
+    const { written } = encoder.encodeInto(sku, scratch);
+    if (this.skus * 3 >= this.table.length * 2) this.growTable();
+    const at = this.probe(hashBytes(scratch, 0, written), written);
+    const first = this.table[at] - 1;
+    if (first === NONE) {
+      this.skuAt[level] = this.texts.append(scratch, written);
+      this.skus++;
+      this.table[at] = level + 1;
+      return;
+    }
+    this.skuAt[level] = this.skuAt[first];
+    if (level < first) {
+      this.next[level] = first + 1;
+      this.table[at] = level + 1;
+      return;
+    }
+    let before = first;
+    while (this.next[before] !== 0 && this.next[before] <= level) before = this.next[before] - 1;
+    this.next[level] = this.next[before];
+    this.next[before] = level + 1;
   }
 
   /**
@@ -149,7 +149,7 @@ export class Snapshot {
   }
 
   skuOf(level: number): string {
-    return this.keys.text(this.keyOfSku[this.skuOfLevel[level]]);
+    return this.texts.text(this.skuAt[level]);
   }
   locationOf(level: number): string {
     return this.locations.name(this.location[level]);
@@ -168,68 +168,55 @@ export class Snapshot {
     };
   }
 
+  /** The table position of the SKU in `scratch`, or the empty one where it belongs. */
   private probe(hash: number, length: number): number {
-    const mask = this.table.length - 1;
-    for (let at = spread(hash) & mask; ; at = (at + 1) & mask) {
-      const number = this.table[at] - 1;
-      if (number === NONE) return NONE;
-      if (this.hashOfSku[number] === hash && this.keys.equals(this.keyOfSku[number], scratch, length))
-        return number;
+    const { table, texts, skuAt } = this;
+    const mask = table.length - 1;
+    for (let at = placeOf(hash, table); ; at = (at + 1) & mask) {
+      const entry = table[at];
+      if (entry === 0 || texts.equals(skuAt[entry - 1], scratch, length)) return at;
     }
   }
 
-  private addSku(hash: number, length: number): number {
-    if (this.skus === this.keyOfSku.length) this.growSkus();
-    const number = this.skus++;
-    this.keyOfSku[number] = this.keys.appendKey(scratch, length);
-    this.hashOfSku[number] = hash;
-    this.firstLevel[number] = NONE;
-    this.place(number);
-    return number;
+  private growTable(): void {
+    const { texts, skuAt } = this;
+    const table = new Uint32Array(this.table.length * 2);
+    for (let from = 0; from < this.table.length; from++) {
+      const entry = this.table[from];
+      if (entry === 0) continue;
+      const text = skuAt[entry - 1];
+      let at = placeOf(hashBytes(texts.bytes, text + 1, text + 1 + texts.bytes[text]), table);
+      while (table[at] !== 0) at = (at + 1) & (table.length - 1);
+      table[at] = entry;
+    }
+    this.table = table;
   }
 
-  private place(number: number): void {
-    const mask = this.table.length - 1;
-    let at = spread(this.hashOfSku[number]) & mask;
-    while (this.table[at] !== 0) at = (at + 1) & mask;
-    this.table[at] = number + 1;
+  fit(): void {
+    this.resize(this.levels);
+    this.texts.fit();
   }
 
-  private growSkus(): void {
-    const capacity = this.keyOfSku.length * 2;
-    this.keyOfSku = enlarge(this.keyOfSku, capacity);
-    this.hashOfSku = enlarge(this.hashOfSku, capacity);
-    this.firstLevel = enlarge(this.firstLevel, capacity);
-    this.table = new Uint32Array(capacity * 2);
-    for (let number = 0; number < this.skus; number++) this.place(number);
-  }
-
-  private growLevels(): void {
-    const capacity = this.onHand.length * 2;
-    this.onHand = enlarge(this.onHand, capacity);
-    this.reserved = enlarge(this.reserved, capacity);
-    this.safetyStock = enlarge(this.safetyStock, capacity);
-    this.backorderLimit = enlarge(this.backorderLimit, capacity);
-    this.version = enlarge(this.version, capacity);
-    this.updatedAt = enlarge(this.updatedAt, capacity);
-    this.location = enlarge(this.location, capacity);
-    this.nextLevel = enlarge(this.nextLevel, capacity);
-    this.skuOfLevel = enlarge(this.skuOfLevel, capacity);
-    this.touchedBy = enlarge(this.touchedBy, capacity);
-    this.lastEntry = enlarge(this.lastEntry, capacity);
+  private resize(needed: number): void {
+    const capacity = this.growth.room(needed);
+    this.onHand = resized(this.onHand, capacity);
+    this.reserved = resized(this.reserved, capacity);
+    this.safetyStock = resized(this.safetyStock, capacity);
+    this.backorderLimit = resized(this.backorderLimit, capacity);
+    this.version = resized(this.version, capacity);
+    this.updatedAt = resized(this.updatedAt, capacity);
+    this.location = resized(this.location, capacity);
+    this.touchedAt = resized(this.touchedAt, capacity);
+    this.lastEntry = resized(this.lastEntry, capacity);
+    this.next = resized(this.next, capacity);
+    this.skuAt = resized(this.skuAt, capacity);
   }
 }
 
-/** The low bits of a SKU's hash chose its partition and are alike in all of them: others must choose the place. */
-function spread(hash: number): number {
-  return Math.imul(hash, 0x9e3779b1) >>> 12;
-}
-
-type Column = Int32Array | Uint32Array | Float64Array | Uint16Array | Uint8Array;
-
-/** A copy with more room; the new elements are 0. */
-export function enlarge<T extends Column>(column: T, capacity: number): T {
-  const larger = new (column.constructor as new (length: number) => T)(capacity);
-  larger.set(column as never);
-  return larger;
+/**
+ * Fibonacci hashing (Knuth, TAOCP 3, 6.4): the high bits of a product, since the low bits of a SKU's hash chose its
+ * partition and are alike in all of them.
+ */
+function placeOf(hash: number, { length }: Uint32Array): number {
+  return Math.imul(hash, 0x9e3779b1) >>> (Math.clz32(length) + 1);
 }

@@ -15,6 +15,7 @@ import type { Answer } from '../wire/link.ts';
 import type { HoldRequest, Outcome, Reply, Traceable } from '../wire/messages.ts';
 import type { Author, Batch, NewReservation, Note } from './batch.ts';
 import { Claims } from './claims.ts';
+import { Growth } from './columns.ts';
 import { Holds } from './holds.ts';
 import { Keys } from './keys.ts';
 import { type Locations, NONE, Snapshot } from './snapshot.ts';
@@ -61,11 +62,12 @@ export interface Turn {
 
 export class PartitionState implements Author {
   readonly snapshot: Snapshot;
-  readonly holds = new Holds();
+  private readonly growth = new Growth();
+  readonly holds = new Holds(this.growth);
   /** Idempotency-Keys of what was decided here. */
-  readonly keys = new Keys();
+  readonly keys = new Keys(this.growth);
   /** Idempotency-Keys that have their payload, wherever it is decided, by this partition. */
-  readonly claims = new Claims();
+  readonly claims = new Claims(this.growth);
   readonly wheel: Wheel;
   private lastBatch: Batch | undefined;
   ledgerSeq = 0;
@@ -78,8 +80,21 @@ export class PartitionState implements Author {
     readonly host: Host,
     now: number,
   ) {
-    this.snapshot = new Snapshot(locations);
-    this.wheel = new Wheel(now);
+    this.snapshot = new Snapshot(locations, this.growth);
+    this.wheel = new Wheel(now, this.growth);
+  }
+
+  /** Rows will be restored, perhaps millions, until `restored`. */
+  restoring(): void {
+    this.growth.doubles = true;
+  }
+
+  /** @throws Error where levels are missing */
+  restored(): void {
+    this.growth.doubles = false;
+    for (const structure of [this.snapshot, this.holds, this.wheel, this.keys, this.claims.keys])
+      structure.fit();
+    this.snapshot.checkRestored();
   }
 
   /** Must be called before the first change in a batch. */

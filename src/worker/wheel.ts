@@ -7,7 +7,8 @@
  * than its time and no later than one tick after it, as long as `advance` is called in time.
  */
 import { WHEEL_TICK_MS } from '../limits.ts';
-import { enlarge, NONE } from './snapshot.ts';
+import { CAPACITY_MIN, Growth, resized } from './columns.ts';
+import { NONE } from './snapshot.ts';
 
 const BITS = 8;
 const BUCKETS = 1 << BITS;
@@ -19,22 +20,29 @@ const TICKS = Array.from({ length: WHEELS + 1 }, (_, wheel) => 2 ** (BITS * whee
 export class Wheel {
   /** The first slot of each bucket; the last one lists what is due and not yet taken. */
   private readonly heads = new Int32Array(DUE + 1).fill(NONE);
-  private next = new Int32Array(16);
-  private previous = new Int32Array(16);
+  private next = new Int32Array(CAPACITY_MIN);
+  private previous = new Int32Array(CAPACITY_MIN);
   /** The bucket a slot is in, plus one; 0 is none. */
-  private bucketOf = new Uint16Array(16);
-  private dueTick = new Float64Array(16);
+  private bucketOf = new Uint16Array(CAPACITY_MIN);
+  private dueTick = new Float64Array(CAPACITY_MIN);
   private tick: number;
   /** Slots in each wheel; behind them, those that are due. */
   private readonly counts = new Uint32Array(WHEELS + 1);
 
-  constructor(now: number) {
+  /** One more than the highest slot that was ever set. */
+  private slots = 0;
+
+  constructor(
+    now: number,
+    private readonly growth = new Growth(),
+  ) {
     this.tick = Math.floor(now / WHEEL_TICK_MS);
   }
 
   /** Sets or changes when `slot` is due. @param at milliseconds since the Unix epoch */
   set(slot: number, at: number): void {
-    if (slot >= this.next.length) this.grow(slot);
+    if (slot >= this.slots) this.slots = slot + 1;
+    if (slot >= this.next.length) this.fit();
     this.remove(slot);
     this.dueTick[slot] = Math.floor(at / WHEEL_TICK_MS) + 1;
     this.insert(slot);
@@ -116,12 +124,12 @@ export class Wheel {
     this.bucketOf[slot] = 0;
   }
 
-  private grow(slot: number): void {
-    const capacity = Math.max(slot + 1, this.next.length * 2);
-    this.next = enlarge(this.next, capacity);
-    this.previous = enlarge(this.previous, capacity);
-    this.bucketOf = enlarge(this.bucketOf, capacity);
-    this.dueTick = enlarge(this.dueTick, capacity);
+  fit(): void {
+    const capacity = this.growth.room(this.slots);
+    this.next = resized(this.next, capacity);
+    this.previous = resized(this.previous, capacity);
+    this.bucketOf = resized(this.bucketOf, capacity);
+    this.dueTick = resized(this.dueTick, capacity);
   }
 }
 

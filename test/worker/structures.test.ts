@@ -27,9 +27,10 @@ test('a byte heap keeps every text apart, and uses freed room again', () => {
   expect(heap.text(heap.put('\uFEFFTEA'))).toBe('\uFEFFTEA');
 });
 
+const name = fc.string({ minLength: 1, maxLength: 12, unit: 'binary' });
+const place = fc.constantFrom('dc1', 'dc2', 'Köln', 'x');
+
 test('a snapshot finds every level it was given, and no other', () => {
-  const name = fc.string({ minLength: 1, maxLength: 12, unit: 'binary' });
-  const place = fc.constantFrom('dc1', 'dc2', 'Köln', 'x');
   fc.assert(
     fc.property(fc.array(fc.tuple(name, place), { maxLength: 300 }), (pairs) => {
       const snapshot = new Snapshot(new Locations());
@@ -51,6 +52,48 @@ test('a snapshot finds every level it was given, and no other', () => {
       expect(snapshot.findSku('a SKU that was never added')).toBe(NONE);
     }),
   );
+});
+
+test('a snapshot that is restored in any order is the one that it was', () => {
+  const pairs = fc.uniqueArray(fc.tuple(name, place), {
+    selector: (pair) => pair.join(' @ '),
+    maxLength: 300,
+  });
+  const shuffled = pairs.chain((given) =>
+    fc.tuple(fc.constant(given), fc.shuffledSubarray([...given.keys()], { minLength: given.length })),
+  );
+  fc.assert(
+    fc.property(shuffled, ([given, order]) => {
+      const made = new Snapshot(new Locations());
+      for (const pair of given) made.addLevel(...pair);
+      const restored = new Snapshot(new Locations());
+      for (const level of order) restored.restoreLevel(level, ...given[level]);
+      restored.checkRestored();
+      for (const [sku] of given) {
+        expect(restored.findSku(sku)).toBe(made.findSku(sku));
+        expect(restored.levelsOfSku(restored.findSku(sku))).toEqual(made.levelsOfSku(made.findSku(sku)));
+      }
+      for (const [level, [sku, location]] of given.entries())
+        expect([restored.skuOf(level), restored.locationOf(level)]).toEqual([sku, location]);
+      expect(restored.addLevel('new', 'there')).toBe(given.length);
+    }),
+  );
+  const gap = new Snapshot(new Locations());
+  gap.restoreLevel(1, 'A', 'x');
+  expect(() => gap.checkRestored()).toThrow('1 of 2 levels are missing');
+});
+
+test('a level takes 64 bytes beside its SKU, and a fifth more at most', () => {
+  for (const levels of [1000, 3000, 10_000, 40_000, 150_000]) {
+    const snapshot = new Snapshot(new Locations());
+    const skus = Array.from({ length: levels }, (_, level) => `SKU-${level}`);
+    for (const sku of skus) snapshot.addLevel(sku, 'x');
+    const keyBytes = skus.reduce((sum, { length }) => sum + length, 0);
+    const columns = Object.values(snapshot).filter((value) => ArrayBuffer.isView(value));
+    const texts = (snapshot as unknown as { texts: ByteHeap }).texts.bytes;
+    const bytes = [...columns, texts].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    expect((bytes - keyBytes) / levels).toBeWithin(52, 1.2 * 64);
+  }
 });
 
 test('holds find what is open and forget what was removed, through growth and reuse', () => {
