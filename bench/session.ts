@@ -23,6 +23,7 @@ export const AROUND_A_RUN_SECONDS = 0.4;
 /** At most; none of these takes longer than a run. */
 export const SHORT_SECONDS = 0.6;
 export const START_SECONDS = 8;
+export const WARM_SECONDS = 4;
 const WARM_CONNECTIONS = 64;
 const SKUS = [...allOf(MANY), ...allOf(HOT), ...allOf(STORM)];
 
@@ -104,10 +105,9 @@ export class Session implements AsyncDisposable {
       const server = await start(this);
       const [first] = server.settings ?? [];
       if (first !== undefined) await server.set!(first);
-      await this.run(server, LOADS.uniform, WARM_CONNECTIONS, `${name}: warming up`, { seconds: this.short });
-      const seconds = this.short;
-      if (name !== 'no-op')
-        await this.run(server, LOADS.uniform, WARM_CONNECTIONS, `${name}: warming up`, { seconds });
+      // Until what they do often is compiled, which takes Holdfast longer than a round lasts.
+      const seconds = Math.min(WARM_SECONDS, 3 * this.options.seconds);
+      await this.run(server, LOADS.uniform, WARM_CONNECTIONS, `${name}: warming up`, { seconds });
       return server;
     });
   }
