@@ -64,6 +64,8 @@ export function takeStock(
   // A home that has nothing itself decides for participants that have something.
   const nothing = taken.length === 0 && participants.length === 0;
   if (refused.length > 0 && (mode === 'all' || nothing)) {
+    // The batch had no room for all that is over: what is asked for may be among the rest.
+    if (refusedHere.length > 0 && state.isDue(turn.now)) return void state.refuse(answer, 'overloaded');
     remember(state, turn, { kind: 'refused', lines: refused });
     return void state.whenDurable(() => answer({ kind: 'refused', lines: refused }));
   }

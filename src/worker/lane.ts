@@ -52,6 +52,8 @@ export class Lane {
   problemSince = 0;
   commits = 0;
   commands = 0;
+  /** Of them, in the last batch. */
+  private lastCommands = 0;
   readonly admission: Admission;
 
   constructor(
@@ -125,8 +127,10 @@ export class Lane {
     // First what is due, so that commands find its units.
     let commands = 0;
     let visited = 0;
-    while (visited < this.due.length && commands < BATCH_DUE_MAX) {
-      commands += this.due[visited++].visitDue(batch, now, Math.min(DUE_PER_VISIT, BATCH_DUE_MAX - commands));
+    // As much as a batch has of commands, where that is more: what is held and never closed must not come due faster than it is decided.
+    const most = Math.max(BATCH_DUE_MAX, Math.min(this.lastCommands, BATCH_COMMANDS_MAX / 2));
+    while (visited < this.due.length && commands < most) {
+      commands += this.due[visited++].visitDue(batch, now, Math.min(DUE_PER_VISIT, most - commands));
     }
     this.due = this.due.slice(visited);
     const due = commands;
@@ -137,6 +141,7 @@ export class Lane {
     this.ready = this.ready.slice(visited);
     this.admission.formed(this.ready.length > 0);
     batch.commands = commands - due;
+    this.lastCommands = batch.commands;
     if (batch.empty) this.admission.dropped(batch.commands);
     this.commands += commands;
     metrics.commands.value += commands;

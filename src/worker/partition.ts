@@ -30,7 +30,6 @@ import { rehold } from './decide-rehold.ts';
 import { ask, asked, decideDue, settle } from './decide-settle.ts';
 import { adjust, importLevels, putLevel } from './decide-stock.ts';
 import { remember, rememberedOf, replay, seal } from './remember.ts';
-import { NONE } from './snapshot.ts';
 import { type OwnCommand, PartitionState, type Turn } from './state.ts';
 
 /** What may have an Idempotency-Key. */
@@ -52,14 +51,6 @@ export type CallerCommand = (
   Traceable;
 
 export class Partition extends PartitionState {
-  /** Whether something is due; it stays due until it is decided. */
-  isDue(now: number): boolean {
-    const slot = this.wheel.takeDue(now);
-    if (slot === NONE) return false;
-    this.wheel.set(slot, 0);
-    return true;
-  }
-
   /** Decides one thing that is due. @returns false when there is none */
   decideDue(batch: Batch, now: number): boolean {
     return decideDue(this, { batch, now });

@@ -126,6 +126,7 @@ export class Snapshot {
       this.table[at] = level + 1;
       return;
     }
+    if (level === first) throw new Error(`level ${level} is there twice`);
     this.skuAt[level] = this.skuAt[first];
     if (level < first) {
       this.next[level] = first + 1;
@@ -134,6 +135,7 @@ export class Snapshot {
     }
     let before = first;
     while (this.next[before] !== 0 && this.next[before] <= level) before = this.next[before] - 1;
+    if (this.next[before] === level + 1) throw new Error(`level ${level} is there twice`);
     this.next[level] = this.next[before];
     this.next[before] = level + 1;
   }

@@ -182,6 +182,14 @@ export class PartitionState implements Author {
     if (slot !== NONE) this.drop(slot);
   }
 
+  /** Whether something is due; it stays due until it is decided. */
+  isDue(now: number): boolean {
+    const slot = this.wheel.takeDue(now);
+    if (slot === NONE) return false;
+    this.wheel.set(slot, 0);
+    return true;
+  }
+
   drop(slot: number): void {
     this.wheel.remove(slot);
     this.holds.remove(slot);

@@ -22,7 +22,7 @@ const FIGURES: Record<string, string[]> = {
   latency: ['empty transaction', 'holdfast', 'holdfast', 'holdfast'],
   recovery: ['holdfast'],
   memory: ['a level', 'a held reservation', 'a worker in all'],
-  growth: ['holdfast', 'holdfast, large'],
+  growth: ['holdfast', 'holdfast, large', 'holdfast, large'],
 };
 const SHORT = ['--rounds', '1', '--seconds', '0.2', '--connections', '8'];
 const SMALL = ['--levels', '20000', '--held', '20000', '--burst', '500'];

@@ -3,7 +3,7 @@
  * nobody is refused for the sake of one that is over.
  */
 import { expect, test } from 'bun:test';
-import { BATCH_DUE_MAX } from '../../src/limits.ts';
+import { BATCH_COMMANDS_MAX, BATCH_DUE_MAX } from '../../src/limits.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
 import type { HoldRequest, Reply } from '../../src/wire/messages.ts';
@@ -37,7 +37,7 @@ function build() {
     (_, number) => new Actor(new Partition(number, locations, {} as Host, clock.now()), lane),
   );
   const ids = new ReservationIds();
-  const hold = (partition: number, expiresAt: number, quantity = 1): HoldRequest => ({
+  const hold = (partition: number, expiresAt: number, quantity = 1, sku = 'A'): HoldRequest => ({
     kind: 'hold',
     partition,
     deadline: Number.POSITIVE_INFINITY,
@@ -51,7 +51,7 @@ function build() {
     expiresAt,
     strategy: 'most-available',
     locations: [],
-    lines: [{ line: 0, sku: 'A', quantity }],
+    lines: [{ line: 0, sku, quantity }],
   });
   /** Lets commits through until there are no more, or as many as said. */
   const commit = async (most = Number.POSITIVE_INFINITY): Promise<void> => {
@@ -78,6 +78,12 @@ async function withBurst(onHand: number) {
   });
   await commit();
   await clock.advance(1100);
+  // The last batch was a small one.
+  actors[0].receive(
+    { kind: 'put-level', partition: 0, deadline: clock.now() + 1000, sku: 'small', location: 'x', onHand: 1 },
+    () => {},
+  );
+  await commit();
   built.commits.length = 0;
   for (const actor of actors) actor.wake(clock.now());
   return built;
@@ -117,4 +123,54 @@ test('what a burst holds is not refused to whoever asks after its end', async ()
   actors[0].receive(hold(0, clock.now() + 60_000, PER_PARTITION), (reply) => answers.push(reply));
   await commit();
   expect(answers.map(({ kind }) => kind)).toEqual(['granted']);
+});
+
+test('whoever asks for units that are over, behind more than a batch can end, is told to come again', async () => {
+  const { clock, actors, hold, commit } = build();
+  const [actor] = actors;
+  const endsAt = clock.now() + 1000;
+  const put = (sku: string, onHand: number): void =>
+    actor.receive(
+      { kind: 'put-level', partition: 0, deadline: endsAt, sku, location: 'x', onHand },
+      () => {},
+    );
+  const others = 4 * BATCH_COMMANDS_MAX;
+  put('A', others);
+  put('B', 1);
+  for (let i = 0; i < others; i++) {
+    actor.receive(hold(0, endsAt), () => {});
+    if (i === others / 2) actor.receive(hold(0, endsAt, 1, 'B'), () => {});
+  }
+  await commit();
+  await clock.advance(1100);
+  actor.wake(clock.now());
+  const answers: Reply[] = [];
+  for (let tries = 0; tries < 5; tries++) {
+    actor.receive(hold(0, clock.now() + 60_000, 1, 'B'), (reply) => answers.push(reply));
+    await commit(2);
+  }
+  await commit();
+  const kinds = answers.map((answer) => (answer.kind === 'problem' ? answer.code : answer.kind));
+  const granted = kinds.indexOf('granted');
+  expect(granted).toBeGreaterThan(0);
+  expect(new Set(kinds.slice(0, granted))).toEqual(new Set(['overloaded']));
+  expect(kinds.slice(granted + 1)).not.toContain('granted');
+  expect(kinds.at(-1)).toBe('refused');
+});
+
+test('holds that nobody closes come due no faster than they are ended, however many a commit takes', async () => {
+  const { clock, commits, actors, hold, commit } = build();
+  const each = 3 * BATCH_DUE_MAX;
+  actors[0].receive(
+    { kind: 'put-level', partition: 0, deadline: clock.now() + 1000, sku: 'A', location: 'x', onHand: 1e6 },
+    () => {},
+  );
+  for (let second = 0; second < 20; second++) {
+    for (let i = 0; i < each; i++) actors[0].receive(hold(0, clock.now() + 1000), () => {});
+    actors[0].wake(clock.now());
+    await commit(1);
+    await clock.advance(1000);
+  }
+  const held = commits.reduce((sum, { held, expired }) => sum + held - expired, 0);
+  expect(held).toBeLessThan(4 * each);
 });

@@ -81,6 +81,9 @@ test('a snapshot that is restored in any order is the one that it was', () => {
   const gap = new Snapshot(new Locations());
   gap.restoreLevel(1, 'A', 'x');
   expect(() => gap.checkRestored()).toThrow('1 of 2 levels are missing');
+  expect(() => gap.restoreLevel(1, 'A', 'x')).toThrow('level 1 is there twice');
+  gap.restoreLevel(0, 'A', 'y');
+  expect(() => gap.restoreLevel(1, 'A', 'x')).toThrow('level 1 is there twice');
 });
 
 test('a level takes 64 bytes beside its SKU, and a fifth more at most', () => {
