@@ -13,7 +13,7 @@ import { type Load, requestsOf, skuOf } from './load.ts';
 import type { Options } from './options.ts';
 import { type Figure, figureOf, type Result } from './results.ts';
 import type { Server, ServerName, Setting } from './servers.ts';
-import { AROUND_A_RUN_SECONDS, type Session, SHORT_SECONDS, WARM_SECONDS } from './session.ts';
+import { AROUND_A_RUN_SECONDS, type Session, SHORT_SECONDS, warmSeconds } from './session.ts';
 
 export interface Comparison {
   /** In the order in which they take turns; the first is what the generator is chosen by. */
@@ -72,7 +72,7 @@ export async function compare(
 export function secondsToCompare({ entries, connections }: Comparison, options: Options): number {
   const run = options.seconds + AROUND_A_RUN_SECONDS;
   const short = Math.min(SHORT_SECONDS, options.seconds) + AROUND_A_RUN_SECONDS;
-  const warm = Math.min(WARM_SECONDS, 3 * options.seconds) + AROUND_A_RUN_SECONDS;
+  const warm = warmSeconds(options) + AROUND_A_RUN_SECONDS;
   return (connections ?? options.connections)
     .map((_, index) => entries.filter(({ always }) => always || index === 0))
     .reduce((total, { length }) => total + length * options.rounds * run + short, entries.length * warm);

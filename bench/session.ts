@@ -23,9 +23,14 @@ export const AROUND_A_RUN_SECONDS = 0.4;
 /** At most; none of these takes longer than a run. */
 export const SHORT_SECONDS = 0.6;
 export const START_SECONDS = 8;
-export const WARM_SECONDS = 4;
+const WARM_SECONDS = 4;
 const WARM_CONNECTIONS = 64;
 const SKUS = [...allOf(MANY), ...allOf(HOT), ...allOf(STORM)];
+
+/** Until what a server does often is compiled, which takes Holdfast longer than a round lasts. */
+export function warmSeconds({ seconds }: Options): number {
+  return Math.min(WARM_SECONDS, 3 * seconds);
+}
 
 export class Session implements AsyncDisposable {
   /** By what it is; also what is still being started. */
@@ -105,8 +110,7 @@ export class Session implements AsyncDisposable {
       const server = await start(this);
       const [first] = server.settings ?? [];
       if (first !== undefined) await server.set!(first);
-      // Until what they do often is compiled, which takes Holdfast longer than a round lasts.
-      const seconds = Math.min(WARM_SECONDS, 3 * this.options.seconds);
+      const seconds = warmSeconds(this.options);
       await this.run(server, LOADS.uniform, WARM_CONNECTIONS, `${name}: warming up`, { seconds });
       return server;
     });

@@ -88,7 +88,10 @@ export const RATE_WINDOW_MS = 500;
 export const COMMIT_LEAST_MS_MAX = 1000;
 /** Commands that one commit may carry. */
 export const BATCH_COMMANDS_MAX = 1024;
-/** Of what has come due, or as much as there are commands, so that a burst of it keeps no command waiting for long: it takes Postgres some 5 ms of a core. */
+/**
+ * Of what has come due, where the batch before had no more commands than that: so a burst of it keeps no command waiting for
+ * long. It takes Postgres some 5 ms of a core.
+ */
 export const BATCH_DUE_MAX = 128;
 /** Commits on their way at once on one lane: one that Postgres executes, one behind it in the socket. */
 export const COMMITS_IN_FLIGHT_MAX = 2;
