@@ -15,7 +15,7 @@ import { REQUESTS_AGAIN_MAX, UNAVAILABLE_WAIT_MS } from '../limits.ts';
 import { counter, gauge } from '../observability/metrics.ts';
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { PartitionMap } from '../routing/partition-map.ts';
-import { connect, type Link, LinkBroken } from '../wire/link.ts';
+import { connect, type Link, type LinkBroken, type Receiver } from '../wire/link.ts';
 import type {
   HotSku,
   HottestRequest,
@@ -26,7 +26,7 @@ import type {
   StatusRequest,
   WorkerStatus,
 } from '../wire/messages.ts';
-import type { Deadlines } from './deadlines.ts';
+import { type Deadlines, Waiting } from './deadlines.ts';
 
 export type PartitionRequest = Exclude<
   Request,
@@ -59,9 +59,43 @@ export interface Asker {
   ask(request: PartitionRequest, giveUpAt?: number): Promise<Answer>;
 }
 
+/** The part of a link that is used. */
+export type Linked = Omit<Link, 'ask'>;
+
+/** One request to a worker on its way: ends with the reply, with the link, or at its deadline. */
+class Asked extends Waiting implements Receiver {
+  private isOpen = true;
+
+  constructor(
+    giveUpAt: number,
+    private readonly answered: (answer: Answer) => void,
+  ) {
+    super(giveUpAt);
+  }
+
+  resolve(reply: Reply): void {
+    this.end(reply);
+  }
+
+  reject({ sent }: LinkBroken): void {
+    this.end(sent ? LOST_AFTER_SENT : LOST_UNSENT);
+  }
+
+  expire(): void {
+    this.end(LOST_AFTER_SENT);
+  }
+
+  private end(answer: Answer): void {
+    if (!this.isOpen) return;
+    this.isOpen = false;
+    this.leave();
+    this.answered(answer);
+  }
+}
+
 export class Backends implements Asker {
   readonly partitions: number;
-  private readonly links: Link[];
+  private readonly links: Linked[];
   /** By worker, how many requests wait to be asked again: one that is dead leaves the others what is theirs. */
   private readonly waiting: number[] = [];
   private trace: TraceContext | undefined;
@@ -72,7 +106,7 @@ export class Backends implements Asker {
     public map: PartitionMap,
     private readonly deadlines: Deadlines,
     private readonly clock: Clock,
-    private readonly connectTo: (path: string) => Link = connect,
+    private readonly connectTo: (path: string) => Linked = connect,
   ) {
     this.partitions = map.owner.length;
     this.links = map.sockets.map(connectTo);
@@ -91,14 +125,17 @@ export class Backends implements Asker {
     return Object.assign(Object.create(this), { trace });
   }
 
-  async ask(request: PartitionRequest, giveUpAt = request.deadline): Promise<Answer> {
-    const answer = await this.askOwner(request, giveUpAt);
-    const isSaidAgain = request.kind === 'prolong';
-    return isUntouched(answer) && !isSaidAgain ? this.askAgain(request, giveUpAt, answer) : answer;
+  ask(request: PartitionRequest, giveUpAt = request.deadline): Promise<Answer> {
+    return new Promise((resolve) =>
+      this.send(this.ownerOf(request), request, giveUpAt, (answer) => {
+        const isAskedAgain = isUntouched(answer) && request.kind !== 'prolong';
+        resolve(isAskedAgain ? this.askAgain(request, giveUpAt, answer) : answer);
+      }),
+    );
   }
 
-  private askOwner(request: PartitionRequest, giveUpAt: number): Promise<Answer> {
-    return this.askLink(this.links[this.map.owner[request.partition]], request, giveUpAt);
+  private ownerOf({ partition }: PartitionRequest): Linked {
+    return this.links[this.map.owner[partition]];
   }
 
   /** @param first the answer to the first attempt */
@@ -116,7 +153,7 @@ export class Backends implements Asker {
         if (this.clock.now() + waitMs >= until) break;
         await new Promise<void>((resolve) => this.clock.after(waitMs, resolve));
         askedAgain.value++;
-        answer = await this.askOwner(request, giveUpAt);
+        answer = await this.askLink(this.ownerOf(request), request, giveUpAt);
       }
       return answer;
     } finally {
@@ -180,7 +217,7 @@ export class Backends implements Asker {
   }
 
   private watchLinks(): void {
-    const ofEach = (read: (link: Link) => number) => () =>
+    const ofEach = (read: (link: Linked) => number) => () =>
       this.links.map((link, worker) => ({ labels: { worker: String(worker) }, value: read(link) }));
     gauge(
       'holdfast_link_up',
@@ -194,22 +231,14 @@ export class Backends implements Asker {
     );
   }
 
-  private askLink(link: Link, request: Request, giveUpAt: number): Promise<Answer> {
+  private askLink(link: Linked, request: Request, giveUpAt: number): Promise<Answer> {
+    return new Promise((resolve) => this.send(link, request, giveUpAt, resolve));
+  }
+
+  /** `answered` is called once, and by then nobody waits. */
+  private send(link: Linked, request: Request, giveUpAt: number, answered: (answer: Answer) => void): void {
     if (this.trace !== undefined) request.trace = this.trace;
-    return new Promise((resolve, reject) => {
-      const waiting = this.deadlines.wait(giveUpAt, () => resolve(LOST_AFTER_SENT));
-      link.ask(request).then(
-        (reply) => {
-          waiting.leave();
-          resolve(reply);
-        },
-        (error) => {
-          waiting.leave();
-          if (error instanceof LinkBroken) resolve(error.sent ? LOST_AFTER_SENT : LOST_UNSENT);
-          else reject(error);
-        },
-      );
-    });
+    link.send(request, this.deadlines.join(new Asked(giveUpAt, answered)));
   }
 }
 

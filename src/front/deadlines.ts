@@ -7,16 +7,15 @@
 import type { Clock } from '../clock.ts';
 import { SWEEP_MS } from '../limits.ts';
 
-export class Waiting {
+export abstract class Waiting {
   previous: Waiting = this;
   next: Waiting = this;
 
-  constructor(
-    /** Wall time in milliseconds. */
-    readonly dueAt: number,
-    /** Called once, when the deadline has passed while this was still waiting. */
-    readonly expire: () => void,
-  ) {}
+  /** @param dueAt wall time in milliseconds */
+  constructor(readonly dueAt: number) {}
+
+  /** Called once, when the deadline has passed while this was still waiting. */
+  abstract expire(): void;
 
   /** What was waited for has come. May be called again, and after the deadline. */
   leave(): void {
@@ -27,8 +26,21 @@ export class Waiting {
   }
 }
 
+class Calling extends Waiting {
+  constructor(
+    dueAt: number,
+    private readonly call: () => void,
+  ) {
+    super(dueAt);
+  }
+
+  expire(): void {
+    this.call();
+  }
+}
+
 export class Deadlines {
-  private readonly ring = new Waiting(Number.POSITIVE_INFINITY, () => {});
+  private readonly ring: Waiting = new Calling(Number.POSITIVE_INFINITY, () => {});
   private cancelSweep: () => void = () => {};
 
   constructor(private readonly clock: Clock) {
@@ -37,8 +49,12 @@ export class Deadlines {
 
   /** Waits until the returned one leaves, or its deadline passes. */
   wait(dueAt: number, expire: () => void): Waiting {
+    return this.join(new Calling(dueAt, expire));
+  }
+
+  /** Waits until this one leaves, or its deadline passes. */
+  join<T extends Waiting>(waiting: T): T {
     const { ring } = this;
-    const waiting = new Waiting(dueAt, expire);
     waiting.previous = ring.previous;
     waiting.next = ring;
     ring.previous.next = waiting;

@@ -51,14 +51,23 @@ export function malformedKey(): Response {
 }
 
 /** Runs what has no key, or once what has one. @param payload what was sent, beside the path */
-export async function once(
+export function once(
   context: FrontContext,
   request: Request,
   payload: unknown,
   run: (key: KeyInUse | undefined) => Promise<Response>,
 ): Promise<Response> {
   const header = request.headers.get(IDEMPOTENCY_KEY);
-  if (header === null) return run(undefined);
+  return header === null ? run(undefined) : onceWith(header, context, request, payload, run);
+}
+
+async function onceWith(
+  header: string,
+  context: FrontContext,
+  request: Request,
+  payload: unknown,
+  run: (key: KeyInUse) => Promise<Response>,
+): Promise<Response> {
   const text = parseKey(header);
   if (text === undefined) return malformedKey();
   const { pathname } = new URL(request.url);
@@ -131,13 +140,20 @@ export async function askWith(
   backends: Asker,
   request: PartitionRequest,
   key: KeyInUse | undefined,
-  onShort: (short: Omit<LineRefusal, 'sku'>[]) => void = () => {},
 ): Promise<Answer> {
-  const answer = await backends.ask(request);
-  if (answer.kind !== 'replayed') return answer;
+  return unwrapped(await backends.ask(request), key).answer;
+}
+
+export interface Unwrapped {
+  answer: Answer;
+  /** Of an earlier request with the same key: the lines that were not granted whole. */
+  short: Omit<LineRefusal, 'sku'>[];
+}
+
+export function unwrapped(answer: Answer, key: KeyInUse | undefined): Unwrapped {
+  if (answer.kind !== 'replayed') return { answer, short: [] };
   key!.replayed = true;
-  onShort(answer.short);
-  return answer.reply;
+  return { answer: answer.reply, short: answer.short };
 }
 
 /** Codes of answers that say for certain that nothing has happened and nothing is remembered. */

@@ -31,8 +31,8 @@ import type {
 } from '../reservations/types.ts';
 import { partitionOf } from '../routing/partition-map.ts';
 import type { HoldRequest } from '../wire/messages.ts';
-import type { Answer, Asker, PartitionRequest } from './backends.ts';
-import { askWith, type KeyInUse } from './idempotency.ts';
+import type { Answer, Asker } from './backends.ts';
+import { type KeyInUse, type Unwrapped, unwrapped } from './idempotency.ts';
 
 export interface Wish {
   lines: HoldLine[];
@@ -114,7 +114,7 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
 }
 
 async function decideAlone(backends: Asker, hold: HoldRequest, key: KeyInUse | undefined): Promise<Verdict> {
-  const decided = await decide(backends, hold, key);
+  const decided = unwrapped(await backends.ask(hold), key);
   const { answer } = decided;
   if (answer.kind === 'granted') return held(hold, hold.lines, [answer], answer.short);
   return notHeld(decided, hold, hold.lines);
@@ -125,28 +125,10 @@ async function recall(
   backends: Asker,
   { partition, deadline, rehold }: HoldRequest,
   key: KeyInUse,
-): Promise<Decided | undefined> {
+): Promise<Unwrapped | undefined> {
   if (rehold !== undefined) return undefined;
-  const decided = await decide(backends, { kind: 'recall', partition, deadline, key }, key);
+  const decided = unwrapped(await backends.ask({ kind: 'recall', partition, deadline, key }), key);
   return decided.answer.kind === 'claimed' ? undefined : decided;
-}
-
-interface Decided {
-  answer: Answer;
-  /** Of an earlier request with the same key. */
-  short: Omit<LineRefusal, 'sku'>[];
-}
-
-async function decide(
-  backends: Asker,
-  request: PartitionRequest,
-  key: KeyInUse | undefined,
-): Promise<Decided> {
-  let short: Decided['short'] = [];
-  const answer = await askWith(backends, request, key, (missing) => {
-    short = missing;
-  });
-  return { answer, short };
 }
 
 async function decideTogether(
@@ -184,13 +166,13 @@ async function decideTogether(
     // In mode `partial`, what one partition has nothing of is no answer while another has not said what it has.
     const isRefused = hold.mode === 'all' && tries.some((answer) => answer.kind === 'refused');
     const probed = isRefused
-      ? decide(backends, { ...hold, role: 'probe', participants: [], rehold: undefined }, key)
+      ? backends.ask({ ...hold, role: 'probe', participants: [], rehold: undefined })
       : undefined;
     await settle();
-    return notTried(lines, hold, tries, await probed);
+    return notTried(lines, hold, tries, probed && unwrapped(await probed, key));
   }
   hold.participants = asked.filter((_, index) => tries[index].kind === 'granted');
-  const decided = await decide(backends, hold, key);
+  const decided = unwrapped(await backends.ask(hold), key);
   const { answer } = decided;
   if (answer.kind === 'granted' && key?.replayed !== true)
     return held(hold, lines, [...tries, answer], answer.short);
@@ -236,7 +218,7 @@ function notTried(
   lines: HoldLine[],
   hold: HoldRequest,
   tries: Answer[],
-  probed: Decided | undefined,
+  probed: Unwrapped | undefined,
 ): Verdict {
   if (probed !== undefined) {
     const { kind } = probed.answer;
@@ -254,7 +236,7 @@ function notTried(
 }
 
 /** What an answer other than `granted` means to the caller. */
-function notHeld({ answer, short }: Decided, { rehold }: HoldRequest, lines: HoldLine[]): Verdict {
+function notHeld({ answer, short }: Unwrapped, { rehold }: HoldRequest, lines: HoldLine[]): Verdict {
   switch (answer.kind) {
     case 'refused':
       return { kind: 'refused', lines: withSkus(answer.lines, lines) };

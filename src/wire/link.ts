@@ -20,9 +20,11 @@ const RECONNECT_MS_MAX = 250;
 
 export interface Link {
   /**
-   * Resolves with the worker's answer; rejects with LinkBroken. A link whose queues are full answers
-   * `overloaded` itself, before anything was sent.
+   * Gets the worker's answer, or that the link broke; at once where nothing was sent. A link whose queues are full
+   * answers `overloaded` itself.
    */
+  send(request: Request, receiver: Receiver): void;
+  /** The same as a promise, which rejects with LinkBroken. */
   ask(request: Request): Promise<Reply>;
   readonly connected: boolean;
   /** Requests that are not answered. */
@@ -40,7 +42,8 @@ export class LinkBroken extends Error {
   }
 }
 
-interface Unanswered {
+/** One of the two is called, once. */
+export interface Receiver {
   resolve(reply: Reply): void;
   reject(error: LinkBroken): void;
 }
@@ -49,7 +52,7 @@ const OVERLOADED: Reply = { kind: 'problem', code: 'overloaded' };
 
 class SocketLink implements Link {
   private outbox: Outbox | undefined;
-  private readonly unanswered = new Map<number, Unanswered>();
+  private readonly unanswered = new Map<number, Receiver>();
   private lastId = 0;
   private closed = false;
   private backoffMs = RECONNECT_MS_MIN;
@@ -72,10 +75,16 @@ class SocketLink implements Link {
     return this.unanswered.size;
   }
 
+  send(request: Request, receiver: Receiver): void {
+    const { outbox, unanswered } = this;
+    if (outbox === undefined) return receiver.reject(new LinkBroken(false, `no connection to ${this.path}`));
+    if (outbox.full || unanswered.size >= LINK_REQUESTS_MAX) return receiver.resolve(OVERLOADED);
+    this.lastId = (this.lastId + 1) >>> 0;
+    unanswered.set(this.lastId, receiver);
+    outbox.put(this.lastId, (writer) => encodeTraced(writer, request));
+  }
+
   ask(request: Request): Promise<Reply> {
-    if (this.outbox === undefined)
-      return Promise.reject(new LinkBroken(false, `no connection to ${this.path}`));
-    if (this.outbox.full || this.unanswered.size >= LINK_REQUESTS_MAX) return Promise.resolve(OVERLOADED);
     return new Promise((resolve, reject) => this.send(request, { resolve, reject }));
   }
 
@@ -83,12 +92,6 @@ class SocketLink implements Link {
     this.closed = true;
     this.cancelDial();
     this.hangUp();
-  }
-
-  private send(request: Request, unanswered: Unanswered): void {
-    this.lastId = (this.lastId + 1) >>> 0;
-    this.unanswered.set(this.lastId, unanswered);
-    this.outbox!.put(this.lastId, (writer) => encodeTraced(writer, request));
   }
 
   private dial(): void {
@@ -122,7 +125,8 @@ class SocketLink implements Link {
     this.outbox = undefined;
     const lost = [...this.unanswered.values()];
     this.unanswered.clear();
-    for (const { reject } of lost) reject(new LinkBroken(true, `the connection to ${this.path} broke`));
+    for (const receiver of lost)
+      receiver.reject(new LinkBroken(true, `the connection to ${this.path} broke`));
     this.redial();
   }
 

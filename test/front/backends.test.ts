@@ -1,9 +1,9 @@
 /** Whom a front asks again and how many at once, and what it asks only once for many. Workers are links that say what the test wants. */
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { Backends, type PartitionRequest } from '../../src/front/backends.ts';
+import { Backends, type Linked, type PartitionRequest } from '../../src/front/backends.ts';
 import { Deadlines } from '../../src/front/deadlines.ts';
 import { REQUEST_DEADLINE_MS, REQUESTS_AGAIN_MAX } from '../../src/limits.ts';
-import { type Link, LinkBroken } from '../../src/wire/link.ts';
+import { LinkBroken } from '../../src/wire/link.ts';
 import type { Reply, Request } from '../../src/wire/messages.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
 
@@ -27,10 +27,22 @@ beforeEach(() => {
   clock = new ManualClock();
   workers = [gone, async () => CLAIMED];
   const map = { version: 1, owner: [DEAD, WELL], sockets: ['0', '1'] };
-  backends = new Backends(map, new Deadlines(clock), clock, (path): Link => {
-    const ask = (request: Request): Promise<Reply> => workers[Number(path)](request);
-    return { ask, connected: true, inFlight: 0, close() {} };
-  });
+  backends = new Backends(
+    map,
+    new Deadlines(clock),
+    clock,
+    (path): Linked => ({
+      send(request, receiver) {
+        void workers[Number(path)](request).then(
+          (reply) => receiver.resolve(reply),
+          (error) => receiver.reject(error),
+        );
+      },
+      connected: true,
+      inFlight: 0,
+      close() {},
+    }),
+  );
 });
 afterEach(() => backends.close());
 

@@ -1,12 +1,12 @@
 /** Workers that go, or never answer; ports that are taken; a front that drains. */
 import { describe, expect, test } from 'bun:test';
 import type { Clock } from '../../src/clock.ts';
-import { Backends, type PartitionRequest } from '../../src/front/backends.ts';
+import { Backends, type Linked, type PartitionRequest } from '../../src/front/backends.ts';
 import { Deadlines } from '../../src/front/deadlines.ts';
 import { startFront } from '../../src/front/front.ts';
 import { REQUEST_DEADLINE_MS, SWEEP_MS, UNAVAILABLE_WAIT_MS } from '../../src/limits.ts';
 import { partitionOf } from '../../src/routing/partition-map.ts';
-import { type Link, LinkBroken } from '../../src/wire/link.ts';
+import { LinkBroken, type Receiver } from '../../src/wire/link.ts';
 import type { Reply } from '../../src/wire/messages.ts';
 import { until } from '../helpers/server.ts';
 import { PARTITIONS, type ScriptedFront, startScriptedFront } from './scripted-front.ts';
@@ -142,9 +142,13 @@ describe('Backends', () => {
   test('asks the owner, gives up at the deadline and not before, and forgets what was answered', async () => {
     const { clock, pass, timers } = manualClock();
     const deadlines = new Deadlines(clock);
-    const asked: { path: string; resolve(reply: Reply): void; reject(error: Error): void }[] = [];
-    const link = (path: string): Link => ({
-      ask: () => new Promise((resolve, reject) => asked.push({ path, resolve, reject })),
+    const asked: { path: string; receiver: Receiver }[] = [];
+    let defect: Error | undefined;
+    const link = (path: string): Linked => ({
+      send(_request, receiver) {
+        if (defect !== undefined) throw defect;
+        asked.push({ path, receiver });
+      },
       connected: true,
       inFlight: 0,
       close() {},
@@ -154,7 +158,7 @@ describe('Backends', () => {
     const reply: Reply = { kind: 'levels', levels: [] };
 
     const answered = backends.ask(request);
-    asked[0].resolve(reply);
+    asked[0].receiver.resolve(reply);
     expect([asked[0].path, await answered]).toEqual(['one', reply]);
 
     let settled: unknown;
@@ -167,14 +171,16 @@ describe('Backends', () => {
     pass(SWEEP_MS + 1);
     await late;
     expect(settled).toEqual({ kind: 'lost', sent: true });
-    asked[1].resolve(reply);
+    // What comes too late changes nothing, and is no reason to ask again.
+    asked[1].receiver.resolve({ kind: 'problem', code: 'partition-unavailable' });
+    pass(UNAVAILABLE_WAIT_MS);
+    expect(asked).toHaveLength(2);
 
     const broken = backends.ask({ ...request, deadline: 10_000 });
-    asked.at(-1)!.reject(new LinkBroken(true, 'gone'));
+    asked.at(-1)!.receiver.reject(new LinkBroken(true, 'gone'));
     expect(await broken).toEqual({ kind: 'lost', sent: true });
-    const defect = backends.ask({ ...request, deadline: 10_000 });
-    asked.at(-1)!.reject(new Error('a defect'));
-    expect(defect).rejects.toThrow('a defect');
+    defect = new Error('a defect');
+    expect(backends.ask({ ...request, deadline: 10_000 })).rejects.toThrow('a defect');
     deadlines.close();
     expect(timers()).toBe(0);
   });
@@ -188,12 +194,12 @@ describe('Backends', () => {
     const unavailable: Reply = { kind: 'problem', code: 'partition-unavailable' };
     const levels: Reply = { kind: 'levels', levels: [] };
     let answers: (Reply | LinkBroken)[] = [];
-    const link = (path: string): Link => ({
-      async ask() {
+    const link = (path: string): Linked => ({
+      send(_request, receiver) {
         asked.push(path);
         const answer = answers.shift() ?? unavailable;
-        if (answer instanceof LinkBroken) throw answer;
-        return answer;
+        if (answer instanceof LinkBroken) receiver.reject(answer);
+        else receiver.resolve(answer);
       },
       connected: true,
       inFlight: 0,
@@ -252,10 +258,13 @@ describe('Backends', () => {
     const unavailable: Reply = { kind: 'problem', code: 'partition-unavailable' };
     const silence = new Promise<Reply>(() => {});
     let workers: Record<string, () => Promise<Reply>> = {};
-    const link = (path: string): Link => ({
-      ask() {
+    const link = (path: string): Linked => ({
+      send(_request, receiver) {
         asked.push(path);
-        return workers[path]();
+        void workers[path]().then(
+          (reply) => receiver.resolve(reply),
+          (error) => receiver.reject(error),
+        );
       },
       connected: true,
       inFlight: 0,
