@@ -23,13 +23,13 @@ export const AROUND_A_RUN_SECONDS = 0.4;
 /** At most; none of these takes longer than a run. */
 export const SHORT_SECONDS = 0.6;
 export const START_SECONDS = 8;
-const WARM_SECONDS = 4;
+const WARM_SECONDS = 10;
 const WARM_CONNECTIONS = 64;
 const SKUS = [...allOf(MANY), ...allOf(HOT), ...allOf(STORM)];
 
 /** Until what a server does often is compiled, which takes Holdfast longer than a round lasts. */
 export function warmSeconds({ seconds }: Options): number {
-  return Math.min(WARM_SECONDS, 3 * seconds);
+  return Math.min(WARM_SECONDS, 5 * seconds);
 }
 
 export class Session implements AsyncDisposable {
