@@ -14,6 +14,8 @@ const END = -1;
 const YEAR_2000_MS = 946_684_800_000;
 const NOTHING: Buffer = Buffer.alloc(0);
 const NO_INTEGERS: number[] = [];
+/** Of each partition, what waits to be gone through together: enough that its arrays are in the processor's cache for most of it. */
+const GATHERED_BYTES = 8192;
 
 /**
  * Streams the rows of a query, which can have no parameters. The connection must have nothing else to do meanwhile: postgres.js
@@ -34,6 +36,43 @@ export async function copyRows(sql: Sql, query: string, onRow: (row: CopiedRow) 
   });
   if (refusal !== undefined) throw (refusal as { error: unknown }).error;
   if (!row.ended) throw new Error('a copy ended before its last row');
+}
+
+/**
+ * The same for rows that begin with a `smallint`, the partition, and come mixed: those of a partition are gone through some
+ * dozens at a time, as each is to be put into tables of its partition.
+ */
+export async function copyRowsOfPartitions(
+  sql: Sql,
+  query: string,
+  onRow: (row: CopiedRow) => void,
+): Promise<void> {
+  const gathered: Gathered[] = [];
+  const reader = new CopiedRow(onRow, true);
+  await copyRows(sql, query, (row) => {
+    const partition = row.int16();
+    gathered[partition] ??= new Gathered(reader);
+    gathered[partition].add(row);
+  });
+  for (const rows of gathered) rows?.read();
+}
+
+class Gathered {
+  private readonly bytes = Buffer.allocUnsafeSlow(GATHERED_BYTES);
+  private length = 0;
+
+  constructor(private readonly reader: CopiedRow) {}
+
+  add(row: CopiedRow): void {
+    if (this.length + row.length > GATHERED_BYTES) this.read();
+    if (row.length > GATHERED_BYTES) return this.reader.take(row.copy());
+    this.length += row.copyTo(this.bytes, this.length);
+  }
+
+  read(): void {
+    this.reader.take(this.bytes.subarray(0, this.length));
+    this.length = 0;
+  }
 }
 
 /**
@@ -62,11 +101,17 @@ function copyOut(sql: Sql, query: string, onBytes: (bytes: Buffer) => void): Pro
 
 export class CopiedRow {
   ended = false;
-  private begun = false;
   private bytes: Buffer = NOTHING;
   private at = 0;
+  /** Where this row is. */
+  private from = 0;
+  private to = 0;
 
-  constructor(private readonly onRow: (row: CopiedRow) => void) {}
+  /** @param begun whether the header has been read */
+  constructor(
+    private readonly onRow: (row: CopiedRow) => void,
+    private begun = false,
+  ) {}
 
   /** Goes through the rows that are complete with these bytes. */
   take(bytes: Buffer): void {
@@ -79,10 +124,26 @@ export class CopiedRow {
     }
     for (let to = this.endOfRow(from); to > from; to = this.endOfRow(from)) {
       this.at = from + 2;
+      this.from = from;
+      this.to = to;
       this.onRow(this);
       from = to;
     }
     this.bytes = from === this.bytes.length ? NOTHING : this.bytes.subarray(from);
+  }
+
+  /** In bytes. */
+  get length(): number {
+    return this.to - this.from;
+  }
+
+  copy(): Buffer {
+    return Buffer.from(this.bytes.subarray(this.from, this.to));
+  }
+
+  /** @returns how many bytes it has */
+  copyTo(target: Buffer, at: number): number {
+    return this.bytes.copy(target, at, this.from, this.to);
   }
 
   int16(): number {

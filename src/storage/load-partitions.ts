@@ -6,7 +6,7 @@
 import { formatId } from '../reservations/id.ts';
 import type { Sold } from '../reservations/sold.ts';
 import type { Status, StockLevel } from '../reservations/types.ts';
-import { type CopiedRow, copyRows } from './copy-rows.ts';
+import { type CopiedRow, copyRowsOfPartitions } from './copy-rows.ts';
 import type { Sql } from './database.ts';
 import { arrayLiteral } from './take-partitions.ts';
 
@@ -60,7 +60,7 @@ const words = new Uint32Array(4);
 
 /** In no order: in that of their numbers, Postgres would read the table here and there rather than through. */
 export function loadLevels(sql: Sql, partitions: number[], onRow: (row: LevelRow) => void): Promise<void> {
-  return copyRows(
+  return copyRowsOfPartitions(
     sql,
     `select partition, level, sku, location, on_hand, reserved, safety_stock, backorder_limit, version, updated_at, last_entry
        from holdfast.stock_level where ${isOneOf('partition', partitions)}`,
@@ -82,7 +82,7 @@ export function loadLevels(sql: Sql, partitions: number[], onRow: (row: LevelRow
 }
 
 export function loadOpen(sql: Sql, partitions: number[], onRow: (row: OpenRow) => void): Promise<void> {
-  return copyRows(
+  return copyRowsOfPartitions(
     sql,
     // With a limit, each row of a home is looked up by the primary key, and only for a part: a join would read the whole table.
     `select r.partition, r.id, r.home, ${DECISION}, h.sold, r.created_at, r.expires_at, r.reference, r.participants, r.lines
@@ -121,7 +121,7 @@ export function loadNever(
   since: number,
   onRow: (row: NeverRow) => void,
 ): Promise<void> {
-  return copyRows(
+  return copyRowsOfPartitions(
     sql,
     `select partition, id, created_at from holdfast.reservation
       where ${isOneOf('partition', homes)} and status = 'never' and created_at > ${timestamp(since)}`,
@@ -131,7 +131,7 @@ export function loadNever(
 
 /** Decisions of these homes that a participant's row does not show yet. */
 export function loadUnsettled(sql: Sql, homes: number[], onRow: (row: UnsettledRow) => void): Promise<void> {
-  return copyRows(
+  return copyRowsOfPartitions(
     sql,
     `select h.partition, h.id, ${DECISION}, h.sold, r.partition
        from holdfast.reservation r

@@ -1,7 +1,7 @@
 /** Rows as Postgres sends them in binary, read back exactly, however their bytes arrive and whatever goes wrong meanwhile. */
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { formatId } from '../../src/reservations/id.ts';
-import { CopiedRow, copyRows } from '../../src/storage/copy-rows.ts';
+import { CopiedRow, copyRows, copyRowsOfPartitions } from '../../src/storage/copy-rows.ts';
 import { openDatabase, type Sql } from '../../src/storage/database.ts';
 import { startPostgres, type TestDatabase } from '../helpers/postgres.ts';
 
@@ -92,6 +92,32 @@ test('however the bytes are cut', async () => {
     expect(rows).toEqual(EXPECTED);
     expect(reader.ended).toBeTrue();
   }
+});
+
+test('rows of a partition come together and in order, however mixed and long they are', async () => {
+  const [ROWS, PARTITIONS] = [20_000, 7];
+  const seen: number[][] = Array.from({ length: PARTITIONS }, () => []);
+  let [last, changes] = [-1, 0];
+  // One of the rows in a thousand is longer than all that is gathered of a partition.
+  const query = `select (i % ${PARTITIONS})::smallint, i, repeat('x', case when i % 1000 = 0 then 20000 else i % 50 end)
+    from generate_series(1, ${ROWS}) i`;
+  await copyRowsOfPartitions(sql, query, (row) => {
+    const [partition, i, text] = [row.int16(), row.int32(), row.text()];
+    expect(text.length).toBe(i % 1000 === 0 ? 20_000 : i % 50);
+    seen[partition].push(i);
+    if (partition !== last) changes++;
+    last = partition;
+  });
+  for (const [partition, rows] of seen.entries())
+    expect(rows).toEqual(
+      Array.from({ length: ROWS }, (_, at) => at + 1).filter((i) => i % PARTITIONS === partition),
+    );
+  expect(changes).toBeLessThan(ROWS / 20);
+
+  const refused = copyRowsOfPartitions(sql, 'select 3::smallint, 5', () => {
+    throw new Error('not so');
+  });
+  expect(await refused.catch((error) => error.message)).toBe('not so');
 });
 
 test('a connection is good for another query, whether few rows came or many', async () => {
