@@ -41,6 +41,8 @@ export interface Measurement {
 
 /** From this share of a core on, the generator may be what limits a figure. */
 export const GENERATOR_LIMIT = 0.9;
+/** From this share on in a short run, it may come to be that in the rounds. */
+const NEAR_GENERATOR_LIMIT = 0.75;
 
 /** An entry whose server is there, and how it is measured. */
 interface Contestant extends Entry {
@@ -191,6 +193,6 @@ class Rounds {
     if (!hasWrk() || !contestants.every(({ load }) => isForWrk(load))) return 'autocannon';
     const step = 'is the load generator the limit?';
     const { generatorShare = 0 } = await this.run(contestants[0], step, { seconds: this.session.short });
-    return generatorShare >= GENERATOR_LIMIT ? 'wrk' : 'autocannon';
+    return generatorShare >= NEAR_GENERATOR_LIMIT ? 'wrk' : 'autocannon';
   }
 }
