@@ -235,10 +235,16 @@ export class Backends implements Asker {
     return new Promise((resolve) => this.send(link, request, giveUpAt, resolve));
   }
 
-  /** `answered` is called once, and by then nobody waits. */
+  /** `answered` is called once, unless this throws. */
   private send(link: Linked, request: Request, giveUpAt: number, answered: (answer: Answer) => void): void {
     if (this.trace !== undefined) request.trace = this.trace;
-    link.send(request, this.deadlines.join(new Asked(giveUpAt, answered)));
+    const asked = this.deadlines.join(new Asked(giveUpAt, answered));
+    try {
+      link.send(request, asked);
+    } catch (error) {
+      asked.leave();
+      throw error;
+    }
   }
 }
 

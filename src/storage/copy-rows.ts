@@ -47,14 +47,18 @@ export async function copyRowsOfPartitions(
   query: string,
   onRow: (row: CopiedRow) => void,
 ): Promise<void> {
-  const gathered: Gathered[] = [];
+  const gathered = new Map<number, Gathered>();
   const reader = new CopiedRow(onRow, true);
   await copyRows(sql, query, (row) => {
     const partition = row.int16();
-    gathered[partition] ??= new Gathered(reader);
-    gathered[partition].add(row);
+    let rows = gathered.get(partition);
+    if (rows === undefined) {
+      rows = new Gathered(reader);
+      gathered.set(partition, rows);
+    }
+    rows.add(row);
   });
-  for (const rows of gathered) rows?.read();
+  for (const rows of gathered.values()) rows.read();
 }
 
 class Gathered {

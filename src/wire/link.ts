@@ -42,7 +42,7 @@ export class LinkBroken extends Error {
   }
 }
 
-/** One of the two is called, once. */
+/** One of the two is called, once. Neither may throw: others wait for the same link. */
 export interface Receiver {
   resolve(reply: Reply): void;
   reject(error: LinkBroken): void;
