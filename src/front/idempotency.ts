@@ -51,23 +51,14 @@ export function malformedKey(): Response {
 }
 
 /** Runs what has no key, or once what has one. @param payload what was sent, beside the path */
-export function once(
+export async function once(
   context: FrontContext,
   request: Request,
   payload: unknown,
   run: (key: KeyInUse | undefined) => Promise<Response>,
 ): Promise<Response> {
   const header = request.headers.get(IDEMPOTENCY_KEY);
-  return header === null ? run(undefined) : onceWith(header, context, request, payload, run);
-}
-
-async function onceWith(
-  header: string,
-  context: FrontContext,
-  request: Request,
-  payload: unknown,
-  run: (key: KeyInUse) => Promise<Response>,
-): Promise<Response> {
+  if (header === null) return run(undefined);
   const text = parseKey(header);
   if (text === undefined) return malformedKey();
   const { pathname } = new URL(request.url);

@@ -22,7 +22,7 @@ const ANY_LOCATION: string[] = [];
 export async function createReservation(context: FrontContext, request: Request): Promise<Response> {
   const body = await context.bodies.read(request, reserveBody);
   if (body instanceof Response) return body;
-  return await once(context, request, body, (key) => create(context, body, key));
+  return once(context, request, body, (key) => create(context, body, key));
 }
 
 async function create(

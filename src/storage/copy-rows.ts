@@ -1,6 +1,7 @@
 /**
  * Reads many rows of a query at little cost: as binary COPY, column by column out of the bytes that Postgres sends, without a text
- * for each value. Nothing here knows the types of columns: whoever reads a row reads what the query selects, in its order.
+ * for each value. Nothing here knows the types of columns but that of a partition, by which rows can be gathered: whoever reads a row
+ * reads what the query selects, in its order.
  *
  * The format is that of the manual of Postgres (COPY, "Binary Format"): a header, rows, an end. A row is the number of its columns,
  * and for each of them the number of its bytes, or -1 for null, and the bytes.
@@ -69,7 +70,7 @@ class Gathered {
 
   add(row: CopiedRow): void {
     if (this.length + row.length > GATHERED_BYTES) this.read();
-    if (row.length > GATHERED_BYTES) return this.reader.take(row.copy());
+    if (row.length > GATHERED_BYTES) return this.reader.take(row.raw());
     this.length += row.copyTo(this.bytes, this.length);
   }
 
@@ -141,8 +142,9 @@ export class CopiedRow {
     return this.to - this.from;
   }
 
-  copy(): Buffer {
-    return Buffer.from(this.bytes.subarray(this.from, this.to));
+  /** A view of its bytes, valid as long as the row. */
+  raw(): Buffer {
+    return this.bytes.subarray(this.from, this.to);
   }
 
   /** @returns how many bytes it has */

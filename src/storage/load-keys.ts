@@ -1,5 +1,5 @@
 /** Streams the Idempotency-Keys that a worker must know: those decided by its partitions, and those claimed there. */
-import { copyRowsOfPartitions } from './copy-rows.ts';
+import { copyRows } from './copy-rows.ts';
 import type { Sql } from './database.ts';
 import { isOneOf, timestamp } from './load-partitions.ts';
 
@@ -21,7 +21,7 @@ export function loadKeys(
   since: number,
   onRow: (row: KeyRow) => void,
 ): Promise<void> {
-  return copyRowsOfPartitions(
+  return copyRows(
     sql,
     `select partition, key_partition, key, fingerprint, at from holdfast.idempotency_key
       where (${isOneOf('partition', partitions)}

@@ -6,7 +6,7 @@
 import { formatId } from '../reservations/id.ts';
 import type { Sold } from '../reservations/sold.ts';
 import type { Status, StockLevel } from '../reservations/types.ts';
-import { type CopiedRow, copyRowsOfPartitions } from './copy-rows.ts';
+import { type CopiedRow, copyRows, copyRowsOfPartitions } from './copy-rows.ts';
 import type { Sql } from './database.ts';
 import { arrayLiteral } from './take-partitions.ts';
 
@@ -121,7 +121,7 @@ export function loadNever(
   since: number,
   onRow: (row: NeverRow) => void,
 ): Promise<void> {
-  return copyRowsOfPartitions(
+  return copyRows(
     sql,
     `select partition, id, created_at from holdfast.reservation
       where ${isOneOf('partition', homes)} and status = 'never' and created_at > ${timestamp(since)}`,
@@ -131,7 +131,7 @@ export function loadNever(
 
 /** Decisions of these homes that a participant's row does not show yet. */
 export function loadUnsettled(sql: Sql, homes: number[], onRow: (row: UnsettledRow) => void): Promise<void> {
-  return copyRowsOfPartitions(
+  return copyRows(
     sql,
     `select h.partition, h.id, ${DECISION}, h.sold, r.partition
        from holdfast.reservation r
