@@ -7,11 +7,12 @@
  * least comes on top, twice, as a command may wait for one before its own: or a database that is slow to answer, and not
  * slow to work, would be given less, do less for it, and be given less again.
  *
- * The bound holds only from when batches have left commands behind for longer than STANDING_MS until what is inside is less than
- * the work of that time and nobody has been refused for a while: a burst that the next batches take is not
- * refused. Until then three times as much is taken in where commands have waited for longer than that for a batch to be formed at
- * all, and else anything: that may be a moment in which the database stands still. This is CoDel's idea
- * (RFC 8289): a queue that drains is good, one that stands is not.
+ * The bound holds only from when batches have been late for longer than STANDING_MS until what is inside is less than the
+ * work of that time and nobody has been refused for a while: a burst that the next batches take is not refused. A batch
+ * is late that leaves commands behind, and one that takes all but was waited for longer than commits need: then its callers
+ * are no more than commits can carry, and still too many. Until then three times as much is taken in where commands have
+ * waited so long for a batch to be formed at all, and else anything: that may be a moment in which the database stands
+ * still. This is CoDel's idea (RFC 8289): a queue that drains is good, one that stands is not.
  */
 import type { Clock } from '../clock.ts';
 import {
@@ -30,9 +31,9 @@ const AT_FIRST = 3;
 export class Admission {
   /** Commands that were taken in and are not yet durable; a row of an import is one. */
   inside = 0;
-  /** Since when some have always been waiting for a batch, and since when each batch has left some behind. */
+  /** Since when some have always been waiting for a batch, and since when each batch has been late. */
   private waitingSince: number | undefined;
-  private leftSince: number | undefined;
+  private lateSince: number | undefined;
   private isStanding = false;
   private refusedAt = 0;
   private isAway = false;
@@ -58,10 +59,12 @@ export class Admission {
     const { perMs, leastMs } = this.rate;
     const inTime = perMs * (wait + 2 * leastMs);
     if (this.isStanding) return inTime;
-    const waitedMs = now - (this.waitingSince ?? now);
-    return waitedMs < STANDING_MS + 2 * leastMs
-      ? Number.POSITIVE_INFINITY
-      : Math.max(AT_FIRST * inTime, ADMITTED_AT_FIRST_MIN);
+    return this.isLate(now) ? Math.max(AT_FIRST * inTime, ADMITTED_AT_FIRST_MIN) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Some have waited for a batch for longer than commits on their way need. */
+  private isLate(now: number): boolean {
+    return now - (this.waitingSince ?? now) >= STANDING_MS + 2 * this.rate.leastMs;
   }
 
   /** An import leaves room for others, but has its share where others take all: goods come in during a sale, too. */
@@ -84,11 +87,10 @@ export class Admission {
   /** A batch has been formed. @param isLeft whether it has left commands waiting */
   formed(isLeft: boolean): void {
     const now = this.clock.now();
-    if (isLeft) this.leftSince ??= now;
+    if (isLeft || this.isLate(now)) this.lateSince ??= now;
+    else this.lateSince = undefined;
     this.watchStanding(now);
-    if (isLeft) return;
-    this.waitingSince = undefined;
-    this.leftSince = undefined;
+    if (!isLeft) this.waitingSince = undefined;
   }
 
   /** The commands of a batch needed no commit. */
@@ -105,9 +107,10 @@ export class Admission {
     this.inside -= commands;
     if (this.isAway) return this.rate.recovered();
     const now = this.clock.now();
-    this.rate.landedAt(now, commands);
-    const isDrained = this.inside <= this.rate.perMs * STANDING_MS;
-    if (isDrained && Math.abs(now - this.refusedAt) >= ADMITTED_WAIT_MS) this.isStanding = false;
+    this.rate.landedAt(now, commands, this.isStanding);
+    if (this.inside > this.rate.perMs * STANDING_MS) return;
+    this.lateSince = undefined;
+    if (Math.abs(now - this.refusedAt) >= ADMITTED_WAIT_MS) this.isStanding = false;
   }
 
   /** The database takes no commits. How long it is waited for, others decide. */
@@ -119,15 +122,15 @@ export class Admission {
   resumed(): void {
     this.isAway = false;
     this.isStanding = false;
-    this.leftSince = undefined;
+    this.lateSince = undefined;
     if (this.waitingSince !== undefined) this.waitingSince = this.clock.now();
     this.rate.restart();
   }
 
   private watchStanding(now: number): void {
-    if (this.leftSince === undefined) return;
+    if (this.lateSince === undefined) return;
     // The clock may have been set back.
-    if (this.leftSince > now) this.leftSince = now;
-    if (now - this.leftSince >= STANDING_MS) this.isStanding = true;
+    if (this.lateSince > now) this.lateSince = now;
+    if (now - this.lateSince >= STANDING_MS) this.isStanding = true;
   }
 }

@@ -3,7 +3,8 @@
  * to. The time in which no commit is on its way does not count, or a server that keeps up would seem slow.
  *
  * Of the last two windows the better one counts, so that a stall, which says nothing of how fast the database works, spoils
- * none. The least time of a commit is forgotten slowly, since commits that have grown large show it no more.
+ * none. The least time of a commit is forgotten slowly, as a database may have become slower to answer; but not while commits
+ * are large because more comes than it can do, which would show no more than how large they are.
  */
 import { COMMIT_LEAST_MS_MAX, RATE_WINDOW_MS } from '../limits.ts';
 
@@ -35,14 +36,15 @@ export class CommitRate {
     this.sent.push(now);
   }
 
-  /** The oldest commit on its way is durable. */
-  landedAt(now: number, commands: number): void {
+  /** The oldest commit on its way is durable. @param isLarge it says nothing of how long a small one takes */
+  landedAt(now: number, commands: number, isLarge: boolean): void {
     const took = now - this.sent.shift()!;
     const elapsed = now - this.until;
     this.until = now;
     // The clock was set.
     if (took < 0 || elapsed < 0) return;
-    this.least = Math.min(took, this.least * FORGETTING + 0.01, COMMIT_LEAST_MS_MAX);
+    const known = isLarge ? this.least : this.least * FORGETTING + 0.01;
+    this.least = Math.min(took, known, COMMIT_LEAST_MS_MAX);
     this.busyMs += elapsed;
     this.commands += commands;
     if (this.busyMs < RATE_WINDOW_MS) return;

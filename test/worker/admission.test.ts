@@ -9,6 +9,7 @@ import {
   ADMITTED_MIN,
   ADMITTED_WAIT_MS,
   BATCH_COMMANDS_MAX,
+  COMMITS_IN_FLIGHT_MAX,
   STANDING_MS,
 } from '../../src/limits.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
@@ -87,12 +88,16 @@ async function build(commitMs: (rows: number) => number) {
       seen.longestMs = Math.max(seen.longestMs, clock.now() - askedAt);
     });
   };
-  /** So many holds a second for so long, evenly. */
-  const offer = async (rate: number, ms: number): Promise<typeof seen> => {
+  /** So many holds a second for so long, evenly, as far as any of the callers is free. */
+  const offer = async (
+    rate: number,
+    ms: number,
+    callers = Number.POSITIVE_INFINITY,
+  ): Promise<typeof seen> => {
     const before = { ...seen };
     seen.longestMs = 0;
     for (let at = 0; at < ms; at += STEP_MS) {
-      for (let due = (rate * STEP_MS) / 1000; due > 0; due--) hold();
+      for (let due = (rate * STEP_MS) / 1000; due > 0 && lane.admission.inside < callers; due--) hold();
       await clock.advance(STEP_MS);
     }
     const { refused, granted, longestMs } = seen;
@@ -134,6 +139,23 @@ test('five times of what a database can take: it does as much as ever, nobody wa
   await offer(800, 2000);
   expect(await offer(800, 10_000)).toMatchObject({ refused: 0 });
 });
+
+test('callers whom two commits can carry, and who leave none behind for a third, wait no longer for it', async () => {
+  const { offer } = await build(rowMs);
+  const callers = COMMITS_IN_FLIGHT_MAX * BATCH_COMMANDS_MAX;
+  const onset = await offer(5000, 5000, callers);
+  expect(onset.longestMs).toBeLessThan(3 * ADMITTED_WAIT_MS);
+  const { granted, longestMs } = await offer(5000, 20_000, callers);
+  expect(granted).toBeGreaterThan(0.95 * 20 * 1000);
+  expect(longestMs).toBeLessThan(1.2 * ADMITTED_WAIT_MS);
+});
+
+test('nor does anyone wait longer after ten minutes of too much', async () => {
+  const { offer } = await build(rowMs);
+  await offer(1500, 600_000);
+  const { longestMs } = await offer(1500, 20_000);
+  expect(longestMs).toBeLessThan(1.2 * ADMITTED_WAIT_MS);
+}, 30_000);
 
 test('while holds are refused, what was held can be sold and given back, and partitions are heard', async () => {
   const { actor, offer, held, clock } = await build(rowMs);
@@ -182,6 +204,16 @@ test.each([400, 800])('a database that stands still for %d ms is waited for', as
   await offer(1500, 5000);
   stall(ms);
   expect(await offer(1500, 5000)).toMatchObject({ refused: 0 });
+});
+
+test('when a database stood still is forgotten before the next burst', async () => {
+  const { offer, hold, stall, clock, seen } = await build((rows) => 2 + rows / 10);
+  await offer(200, 2000);
+  stall(800);
+  await offer(200, 500);
+  await clock.advance(10 * STANDING_MS);
+  for (let i = 0; i < 4 * BATCH_COMMANDS_MAX; i++) hold();
+  expect(seen.refused).toBe(0);
 });
 
 test('a clock that is set back changes nothing of how long anyone waits', async () => {
