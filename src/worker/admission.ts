@@ -9,9 +9,9 @@
  *
  * The bound holds only from when batches have been late for longer than STANDING_MS until what is inside is less than the
  * work of that time and nobody has been refused for a while: a burst that the next batches take is not refused. A batch
- * is late that leaves commands behind, and one that takes all but was waited for longer than commits need: then its callers
- * are no more than commits can carry, and still too many. Until then three times as much is taken in where commands have
- * waited so long for a batch to be formed at all, and else anything: that may be a moment in which the database stands
+ * is late that leaves commands behind, and one that takes all but was waited for longer than commits need by LATE_MS: then its
+ * callers are no more than commits can carry, and still too many. Until then twice as much is taken in where commands
+ * have waited so long for a batch to be formed at all, and else anything: that may be a moment in which the database stands
  * still. This is CoDel's idea (RFC 8289): a queue that drains is good, one that stands is not.
  */
 import type { Clock } from '../clock.ts';
@@ -21,12 +21,13 @@ import {
   ADMITTED_IMPORT_WAIT_MS,
   ADMITTED_MIN,
   ADMITTED_WAIT_MS,
+  LATE_MS,
   STANDING_MS,
 } from '../limits.ts';
 import { CommitRate } from './commit-rate.ts';
 
 /** So many times as much is taken in while it is not known yet whether the lane keeps up. */
-const AT_FIRST = 3;
+const AT_FIRST = 2;
 
 export class Admission {
   /** Commands that were taken in and are not yet durable; a row of an import is one. */
@@ -62,9 +63,9 @@ export class Admission {
     return this.isLate(now) ? Math.max(AT_FIRST * inTime, ADMITTED_AT_FIRST_MIN) : Number.POSITIVE_INFINITY;
   }
 
-  /** Some have waited for a batch for longer than commits on their way need. */
+  /** Some have waited for a batch for longer than the commits on their way need. */
   private isLate(now: number): boolean {
-    return now - (this.waitingSince ?? now) >= STANDING_MS + 2 * this.rate.leastMs;
+    return now - (this.waitingSince ?? now) >= LATE_MS + 2 * this.rate.leastMs;
   }
 
   /** An import leaves room for others, but has its share where others take all: goods come in during a sale, too. */
