@@ -1,9 +1,10 @@
 /**
  * Ceilings and rivals as processes: each says over Bun's IPC where it listens, takes settings while
- * it runs, so that one warm process can be tuned for each workload, and ends with its parent.
+ * it runs, so that one warm process can be tuned for each workload, and ends with its parent. Their allocator is set as Holdfast's is.
  */
 import { join } from 'node:path';
 import type { AnyElysia } from 'elysia';
+import { CHILD_MEMORY } from '../src/supervisor/child-memory.ts';
 
 /** A process under test or beside it; ends, and is waited for, when it is disposed of. */
 export interface Service extends AsyncDisposable {
@@ -50,7 +51,7 @@ export async function startService(file: string, spec: unknown = {}): Promise<Se
   const listening = Promise.withResolvers<number>();
   let settled = Promise.withResolvers<void>();
   const child = Bun.spawn([process.execPath, join(import.meta.dir, file)], {
-    env: { ...process.env, [SPEC]: JSON.stringify(spec) },
+    env: { ...CHILD_MEMORY, ...process.env, [SPEC]: JSON.stringify(spec) },
     stdio: ['ignore', 'inherit', 'inherit'],
     ipc(message: FromService) {
       if ('port' in message) listening.resolve(message.port);

@@ -15,6 +15,7 @@ import { REPORT_WAIT_MS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { FromChild, MetricFamily, MoveOutcome, ProcessMetrics, ToChild } from '../process.ts';
 import { Backoff } from './backoff.ts';
+import { CHILD_MEMORY } from './child-memory.ts';
 import { StartRefused } from './refusal.ts';
 
 /** Ends of a child that are remembered. */
@@ -51,7 +52,7 @@ export function spawnChild(
 ): Subprocess {
   let fatal: string | undefined;
   return Bun.spawn([process.execPath, MAIN, role, String(index), dataFolder], {
-    env: { ...process.env, HOLDFAST_SPEC: JSON.stringify(spec) },
+    env: { ...CHILD_MEMORY, ...process.env, HOLDFAST_SPEC: JSON.stringify(spec) },
     stdio: ['ignore', 'inherit', 'inherit'],
     detached: true,
     serialization: 'json',
