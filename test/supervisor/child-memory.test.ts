@@ -14,7 +14,6 @@ test.if(process.platform === 'linux')(
       const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
       expect(environment).toContain('MIMALLOC_PURGE_DELAY=7');
       expect(environment).toContain('MIMALLOC_PURGE_HOLES=0');
-      expect(environment).toContain('BUN_JSC_decommitUnusedMarkedBlockPages=0');
     }
   },
   60_000,
