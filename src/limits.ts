@@ -70,14 +70,17 @@ export const LINK_REQUESTS_MAX = 16_384;
 /** Commands one partition may hold that are not yet durable. */
 export const MAILBOX_COMMANDS_MAX = 8192;
 /**
- * How long a command may take from its coming to its being durable, by the rate at which others do, while each batch has left
- * commands behind for some time; beyond it, new ones are refused. So many are always taken in.
+ * How long a command may take from its coming to its being durable, by the rate at which others do, while each batch has been
+ * late for some time; beyond it, new ones are refused. So many are always taken in.
  */
 export const ADMITTED_WAIT_MS = 1000;
 export const STANDING_MS = 250;
-/** A batch for which a command has waited for so long, beside what the commits before it need, is one that leaves some behind. */
+/** A batch is late that a command has waited for so long, beside what the commits before it need; one that leaves some behind always is. */
 export const LATE_MS = 100;
 export const ADMITTED_MIN = 512;
+/** While new ones are refused, a commit of so few commands, and alone, shows how long one takes at least; and so often. */
+export const PROBE_COMMANDS = 16;
+export const PROBE_EVERY_MS = 30_000;
 /** So many, until it is known that the database does not keep up: what the next commit may have. */
 export const ADMITTED_AT_FIRST_MIN = 1024;
 /** The same for what ends a reservation: its units are held until it does. */

@@ -7,12 +7,15 @@
  * least comes on top, twice, as a command may wait for one before its own: or a database that is slow to answer, and not
  * slow to work, would be given less, do less for it, and be given less again.
  *
- * The bound holds only from when batches have been late for longer than STANDING_MS until what is inside is less than the
- * work of that time and nobody has been refused for a while: a burst that the next batches take is not refused. A batch
+ * The bound holds only from when batches have been late for longer than STANDING_MS, again beside what commits take, until what is
+ * inside is less than the work of that time and nobody has been refused for a while: a burst that the next batches take is not refused. A batch
  * is late that leaves commands behind, and one that takes all but was waited for longer than commits need by LATE_MS: then its
  * callers are no more than commits can carry, and still too many. Until then twice as much is taken in where commands
  * have waited so long for a batch to be formed at all, and else anything: that may be a moment in which the database stands
  * still. This is CoDel's idea (RFC 8289): a queue that drains is good, one that stands is not.
+ *
+ * A database that has become slow to answer looks the same at first. So while the bound holds, one commit now and then is small and
+ * alone: a probe, which shows what a commit takes at least.
  */
 import type { Clock } from '../clock.ts';
 import {
@@ -22,6 +25,7 @@ import {
   ADMITTED_MIN,
   ADMITTED_WAIT_MS,
   LATE_MS,
+  PROBE_EVERY_MS,
   STANDING_MS,
 } from '../limits.ts';
 import { CommitRate } from './commit-rate.ts';
@@ -36,6 +40,11 @@ export class Admission {
   private waitingSince: number | undefined;
   private lateSince: number | undefined;
   private isStanding = false;
+  /** The next commit is to be a probe; and it is on its way. */
+  isProbing = false;
+  private isProbeSent = false;
+  /** When the last one was over. */
+  private probeAt = 0;
   private refusedAt = 0;
   private isAway = false;
   private readonly rate = new CommitRate();
@@ -66,6 +75,11 @@ export class Admission {
   /** Some have waited for a batch for longer than the commits on their way need. */
   private isLate(now: number): boolean {
     return now - (this.waitingSince ?? now) >= LATE_MS + 2 * this.rate.leastMs;
+  }
+
+  /** For how long batches may be late; a lane with less work inside than it does in that time keeps up. */
+  private get patienceMs(): number {
+    return STANDING_MS + 2 * this.rate.leastMs;
   }
 
   /** An import leaves room for others, but has its share where others take all: goods come in during a sale, too. */
@@ -101,15 +115,23 @@ export class Admission {
 
   /** A commit is on its way. */
   sent(): void {
-    this.rate.sentAt(this.clock.now());
+    const now = this.clock.now();
+    this.rate.sentAt(now);
+    if (this.isProbing) this.isProbeSent = true;
+    else this.isProbing = this.isStanding && Math.abs(now - this.probeAt) >= PROBE_EVERY_MS;
   }
 
   landed(commands: number): void {
     this.inside -= commands;
     if (this.isAway) return this.rate.recovered();
     const now = this.clock.now();
-    this.rate.landedAt(now, commands, this.isStanding);
-    if (this.inside > this.rate.perMs * STANDING_MS) return;
+    this.rate.landedAt(now, commands, this.isProbeSent ? 'all' : this.isStanding ? 'less' : 'more');
+    if (this.isProbeSent) {
+      this.isProbing = false;
+      this.isProbeSent = false;
+      this.probeAt = now;
+    }
+    if (this.inside > this.rate.perMs * this.patienceMs) return;
     this.lateSince = undefined;
     if (Math.abs(now - this.refusedAt) >= ADMITTED_WAIT_MS) this.isStanding = false;
   }
@@ -125,13 +147,16 @@ export class Admission {
     this.isStanding = false;
     this.lateSince = undefined;
     if (this.waitingSince !== undefined) this.waitingSince = this.clock.now();
+    this.isProbing = false;
+    this.isProbeSent = false;
     this.rate.restart();
+    this.rate.forgetLeast();
   }
 
   private watchStanding(now: number): void {
     if (this.lateSince === undefined) return;
     // The clock may have been set back.
     if (this.lateSince > now) this.lateSince = now;
-    if (now - this.lateSince >= STANDING_MS) this.isStanding = true;
+    if (now - this.lateSince >= this.patienceMs) this.isStanding = true;
   }
 }

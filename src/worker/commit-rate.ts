@@ -3,8 +3,8 @@
  * to. The time in which no commit is on its way does not count, or a server that keeps up would seem slow.
  *
  * Of the last two windows the better one counts, so that a stall, which says nothing of how fast the database works, spoils
- * none. The least time of a commit is forgotten slowly, as a database may have become slower to answer; but not while commits
- * are large because more comes than it can do, which would show no more than how large they are.
+ * none. The least time of a commit is forgotten slowly, as a database may have become slower to answer; but not while the lane
+ * does not keep up: commits are then large, and show no more than that. Then one of few commands that is alone tells.
  */
 import { COMMIT_LEAST_MS_MAX, RATE_WINDOW_MS } from '../limits.ts';
 
@@ -36,15 +36,20 @@ export class CommitRate {
     this.sent.push(now);
   }
 
-  /** The oldest commit on its way is durable. @param isLarge it says nothing of how long a small one takes */
-  landedAt(now: number, commands: number, isLarge: boolean): void {
+  /**
+   * The oldest commit on its way is durable.
+   * @param tells what its time says of the least that a commit takes: it may be `more` than was known, it is `all` that is
+   * known, or it can only be `less`
+   */
+  landedAt(now: number, commands: number, tells: 'more' | 'all' | 'less'): void {
     const took = now - this.sent.shift()!;
     const elapsed = now - this.until;
     this.until = now;
     // The clock was set.
     if (took < 0 || elapsed < 0) return;
-    const known = isLarge ? this.least : this.least * FORGETTING + 0.01;
-    this.least = Math.min(took, known, COMMIT_LEAST_MS_MAX);
+    if (tells === 'all') this.forgetLeast();
+    if (tells === 'more') this.least = this.least * FORGETTING + 0.01;
+    this.least = Math.min(took, this.least, COMMIT_LEAST_MS_MAX);
     this.busyMs += elapsed;
     this.commands += commands;
     if (this.busyMs < RATE_WINDOW_MS) return;
@@ -56,6 +61,11 @@ export class CommitRate {
   /** The oldest commit on its way is durable, after an absence of the database that says nothing of its rate. */
   recovered(): void {
     this.sent.shift();
+  }
+
+  /** It may be another database by now. */
+  forgetLeast(): void {
+    this.least = COMMIT_LEAST_MS_MAX;
   }
 
   /** What the window has is of no use. */

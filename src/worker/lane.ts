@@ -14,7 +14,7 @@
  * - `closed`: the lane gave up, because it was drained or because another owner has taken its place.
  */
 import { type Clock, elapsedMs } from '../clock.ts';
-import { BATCH_COMMANDS_MAX, BATCH_DUE_MAX, COMMITS_IN_FLIGHT_MAX } from '../limits.ts';
+import { BATCH_COMMANDS_MAX, BATCH_DUE_MAX, COMMITS_IN_FLIGHT_MAX, PROBE_COMMANDS } from '../limits.ts';
 import { log } from '../observability/log.ts';
 import type { StockLevel } from '../reservations/types.ts';
 import type { CommitStore } from '../storage/commit-store.ts';
@@ -102,7 +102,10 @@ export class Lane {
   }
 
   private get blocked(): boolean {
-    return this.mode !== 'flowing' || this.inFlight.length >= COMMITS_IN_FLIGHT_MAX;
+    return (
+      this.mode !== 'flowing' ||
+      this.inFlight.length >= (this.admission.isProbing ? 1 : COMMITS_IN_FLIGHT_MAX)
+    );
   }
 
   private get waits(): boolean {
@@ -127,16 +130,17 @@ export class Lane {
     // First what is due, so that commands find its units.
     let commands = 0;
     let visited = 0;
+    const most = this.admission.isProbing ? PROBE_COMMANDS : BATCH_COMMANDS_MAX;
     // As much as a batch has of commands, where that is more: what is held and never closed must not come due faster than it is decided.
-    const most = Math.max(BATCH_DUE_MAX, Math.min(this.lastCommands, BATCH_COMMANDS_MAX / 2));
-    while (visited < this.due.length && commands < most) {
-      commands += this.due[visited++].visitDue(batch, now, Math.min(DUE_PER_VISIT, most - commands));
+    const mostDue = Math.min(most / 2, Math.max(BATCH_DUE_MAX, this.lastCommands));
+    while (visited < this.due.length && commands < mostDue) {
+      commands += this.due[visited++].visitDue(batch, now, Math.min(DUE_PER_VISIT, mostDue - commands));
     }
     this.due = this.due.slice(visited);
     const due = commands;
     visited = 0;
-    while (visited < this.ready.length && commands < BATCH_COMMANDS_MAX) {
-      commands += this.ready[visited++].visit(batch, now, COMMANDS_PER_VISIT);
+    while (visited < this.ready.length && commands < most) {
+      commands += this.ready[visited++].visit(batch, now, Math.min(COMMANDS_PER_VISIT, most));
     }
     this.ready = this.ready.slice(visited);
     this.admission.formed(this.ready.length > 0);

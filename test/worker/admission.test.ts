@@ -200,6 +200,48 @@ test.each([200, 250, 500, 1000])(
   },
 );
 
+test.each([400, 700, 1000])(
+  'one that was fast, and takes %d ms to answer from now on, is soon given what comes again',
+  async (slowMs) => {
+    let commitMs = 4;
+    const { offer } = await build(() => commitMs);
+    const rate = (0.6 * BATCH_COMMANDS_MAX * 1000) / slowMs;
+    await offer(rate, 10_000);
+    commitMs = slowMs;
+    await offer(rate, 15 * slowMs);
+    expect(await offer(rate, 60_000)).toMatchObject({ refused: 0 });
+  },
+  20_000,
+);
+
+test('nor is one that comes back slow to answer after an absence taken for one that is slow to work', async () => {
+  let commitMs = 4;
+  const { offer, setAway } = await build(() => commitMs);
+  await offer(1500, 5000);
+  setAway(true);
+  await offer(100, 1000);
+  setAway(false);
+  commitMs = 400;
+  expect(await offer(1500, 20_000)).toMatchObject({ refused: 0 });
+});
+
+test('until it is known whether the database keeps up, two seconds of its work are taken in', async () => {
+  const { offer, stall, lane } = await build(rowMs);
+  await offer(900, 5000);
+  stall(5000);
+  await offer(2000, 3000);
+  expect(lane.admission.inside).toBeWithin(1600, 2100);
+});
+
+test('one batch that is late, where commits take long, is no overload', async () => {
+  const { offer, stall, hold, seen } = await build(() => 300);
+  await offer(1000, 5000);
+  stall(1000);
+  await offer(1000, 2000);
+  for (let i = 0; i < 2 * BATCH_COMMANDS_MAX; i++) hold();
+  expect(seen.refused).toBe(0);
+});
+
 test.each([400, 800])('a database that stands still for %d ms is waited for', async (ms) => {
   const { offer, stall } = await build((rows) => 2 + rows / 10);
   await offer(1500, 5000);
