@@ -75,12 +75,7 @@ export const MAILBOX_COMMANDS_MAX = 8192;
  */
 export const ADMITTED_WAIT_MS = 1000;
 export const STANDING_MS = 250;
-/** A batch is late that a command has waited for so long, beside what the commits before it need; one that leaves some behind always is. */
-export const LATE_MS = 100;
 export const ADMITTED_MIN = 512;
-/** While new ones are refused, a commit of so few commands, and alone, shows how long one takes at least; and so often. */
-export const PROBE_COMMANDS = 16;
-export const PROBE_EVERY_MS = 30_000;
 /** So many, until it is known that the database does not keep up: what the next commit may have. */
 export const ADMITTED_AT_FIRST_MIN = 1024;
 /** The same for what ends a reservation: its units are held until it does. */
@@ -88,6 +83,11 @@ export const ADMITTED_CLOSING_WAIT_MS = 2 * ADMITTED_WAIT_MS;
 /** And for rows of an import, which asks again and leaves room for others; so many a second are taken in whatever else waits. */
 export const ADMITTED_IMPORT_WAIT_MS = STANDING_MS;
 export const ADMITTED_IMPORT_ROWS_PER_SECOND = 256;
+/** A batch is late that a command has waited for so long, beside what the commits before it need; one that leaves some behind always is. */
+export const LATE_MS = 100;
+/** While new ones are refused, a commit of so few commands, and alone, shows how long one takes at least; and so often. */
+export const PROBE_COMMANDS = 16;
+export const PROBE_EVERY_MS = 30_000;
 /** How long commits must be on their way until the rate is known; and the most that one is taken to need, however small it is. */
 export const RATE_WINDOW_MS = 500;
 export const COMMIT_LEAST_MS_MAX = 1000;
