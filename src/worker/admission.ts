@@ -125,12 +125,13 @@ export class Admission {
     this.inside -= commands;
     if (this.isAway) return this.rate.recovered();
     const now = this.clock.now();
-    this.rate.landedAt(now, commands, this.isProbeSent ? 'all' : this.isStanding ? 'less' : 'more');
     if (this.isProbeSent) {
+      this.rate.forgetLeast();
       this.isProbing = false;
       this.isProbeSent = false;
       this.probeAt = now;
     }
+    this.rate.landedAt(now, commands, this.isStanding);
     if (this.inside > this.rate.perMs * this.patienceMs) return;
     this.lateSince = undefined;
     if (Math.abs(now - this.refusedAt) >= ADMITTED_WAIT_MS) this.isStanding = false;

@@ -36,20 +36,15 @@ export class CommitRate {
     this.sent.push(now);
   }
 
-  /**
-   * The oldest commit on its way is durable.
-   * @param tells what its time says of the least that a commit takes: it may be `more` than was known, it is `all` that is
-   * known, or it can only be `less`
-   */
-  landedAt(now: number, commands: number, tells: 'more' | 'all' | 'less'): void {
+  /** The oldest commit on its way is durable. @param isStanding it may be large, and says nothing of a greater least time */
+  landedAt(now: number, commands: number, isStanding: boolean): void {
     const took = now - this.sent.shift()!;
     const elapsed = now - this.until;
     this.until = now;
     // The clock was set.
     if (took < 0 || elapsed < 0) return;
-    if (tells === 'all') this.forgetLeast();
-    if (tells === 'more') this.least = this.least * FORGETTING + 0.01;
-    this.least = Math.min(took, this.least, COMMIT_LEAST_MS_MAX);
+    const known = isStanding ? this.least : this.least * FORGETTING + 0.01;
+    this.least = Math.min(took, known, COMMIT_LEAST_MS_MAX);
     this.busyMs += elapsed;
     this.commands += commands;
     if (this.busyMs < RATE_WINDOW_MS) return;
@@ -63,7 +58,7 @@ export class CommitRate {
     this.sent.shift();
   }
 
-  /** It may be another database by now. */
+  /** The next commit shows it anew. */
   forgetLeast(): void {
     this.least = COMMIT_LEAST_MS_MAX;
   }

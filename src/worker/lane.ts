@@ -4,7 +4,7 @@
  * DESIGN. Nothing waits for a timer: whatever the actors' mailboxes hold when a place among the
  * commits in flight is free becomes the next batch, so load sizes it. COMMITS_IN_FLIGHT_MAX lets
  * the next batch be decided and sent while the one before it is being fsynced. A burst of what comes due at once is
- * spread over batches, so that commands wait for a small part of it.
+ * spread over batches, so that commands wait for a small part of it. A probe (admission.ts) is a small batch with no other in flight.
  *
  * Modes:
  * - `flowing`: batches are formed and sent.
