@@ -15,88 +15,8 @@
  * being prepared: Postgres parses and plans it anew, and nothing of it is kept; a lane sends few of them. The comment comes first, because
  * pg_stat_activity shows only the beginning.
  */
+import type { BatchRows, LevelColumns } from './batch-rows.ts';
 import { Fenced, type Sql } from './database.ts';
-
-/** The rows of one commit, a list per column. Times are milliseconds since the Unix epoch. */
-export interface BatchRows {
-  owner: { epoch: number; commitSeq: number };
-  /** When everything in the batch was decided. */
-  at: number;
-  /** Of the trace that the batch is part of. */
-  traceparent: string | undefined;
-  newLevels: LevelColumns & { sku: string[]; location: string[] };
-  /** New levels that are as the count that made them found them: each is a row of the level, and one of its first entry. */
-  counted: {
-    partition: number[];
-    level: number[];
-    onHand: number[];
-    safetyStock: number[];
-    backorderLimit: number[];
-    /** The sequence number of the entry. */
-    entry: number[];
-    sku: string[];
-    location: string[];
-  };
-  levels: LevelColumns;
-  reservations: {
-    partition: number[];
-    status: string[];
-    id: string[];
-    home: number[];
-    createdAt: number[];
-    expiresAt: number[];
-    reference: (string | null)[];
-    /** Array literals, `{1,2}`; of `sold`, null where there is nothing to say. */
-    participants: string[];
-    lines: string[];
-    sold: (string | null)[];
-  };
-  /** Changes of rows that an earlier batch has inserted. */
-  changes: {
-    partition: number[];
-    id: string[];
-    was: string[];
-    status: string[];
-    expiresAt: number[];
-    sold: (string | null)[];
-    reheldAs: (string | null)[];
-  };
-  ledger: {
-    partition: number[];
-    seq: number[];
-    level: number[];
-    /** The entry before it of the same level; 0 for the first. */
-    previous: number[];
-    kind: string[];
-    onHandDelta: number[];
-    reservedDelta: number[];
-    reservation: (string | null)[];
-    reason: (string | null)[];
-    reference: (string | null)[];
-  };
-  keys: {
-    partition: number[];
-    key: string[];
-    keyPartition: number[];
-    fingerprint: string[];
-    /** Bytes in hexadecimal. */
-    answer: string[];
-  };
-  /** Partitions that their owner gives up: nothing of them is in any commit after this one. */
-  releases: number[];
-}
-
-export interface LevelColumns {
-  partition: number[];
-  level: number[];
-  onHand: number[];
-  reserved: number[];
-  safetyStock: number[];
-  backorderLimit: number[];
-  version: number[];
-  /** The sequence number of the level's last entry in the ledger. */
-  lastEntry: number[];
-}
 
 type Value = number | string | null;
 
@@ -106,7 +26,7 @@ interface Part {
   values(rows: BatchRows): Value[][];
   /** What it writes from `u`, whose columns are those above. */
   write: string;
-  /** What else it writes from the same rows, which then travel once. */
+  /** What else it writes from the same columns, which then travel once. */
   also?: string;
   /** What it does with a row that is there already. */
   otherwise?: string;
@@ -216,6 +136,37 @@ const reservations: Part = {
            u.reference, u.participants::smallint[], u.lines::integer[], u.sold::integer[]`,
 };
 
+/** In commits of 90, Postgres takes 17.7 µs for one and its level, 20.7 where its entry is a row of its own; the worker 3 µs less. */
+const holds: Part = {
+  columns: [
+    ['partition', 'smallint'],
+    ['id', 'uuid'],
+    ['created_at', 'bigint'],
+    ['expires_at', 'bigint'],
+    ['reference', 'text'],
+    ['level', 'integer'],
+    ['quantity', 'integer'],
+    ['entry', 'bigint'],
+    ['previous', 'bigint'],
+  ],
+  values: ({ holds: h }) => [
+    h.partition,
+    h.id,
+    h.createdAt,
+    h.expiresAt,
+    h.reference,
+    h.level,
+    h.quantity,
+    h.entry,
+    h.previous,
+  ],
+  write: `insert into reservation (partition, status, id, home, created_at, expires_at, reference, participants, lines)
+    select u.partition, 'held', u.id, u.partition, ${time('u.created_at')}, ${time('u.expires_at')}, u.reference,
+           '{}', array[0, u.level, u.quantity]`,
+  also: `insert into ledger (partition, seq, level, previous, kind, on_hand_delta, reserved_delta, reservation, at)
+    select u.partition, u.entry, u.level, u.previous, 'held', 0, u.quantity, u.id, ${AT}`,
+};
+
 const changes: Part = {
   columns: [
     ['partition', 'smallint'],
@@ -302,6 +253,7 @@ const PARTS: readonly (readonly [Part, (rows: BatchRows) => boolean])[] = [
   [newLevels, (rows) => rows.newLevels.level.length > 0],
   [counted, (rows) => rows.counted.level.length > 0],
   [levels, (rows) => rows.levels.level.length > 0],
+  [holds, (rows) => rows.holds.id.length > 0],
   [reservations, (rows) => rows.reservations.id.length > 0],
   [changes, (rows) => rows.changes.id.length > 0],
   [ledger, (rows) => rows.ledger.seq.length > 0 && !isNoted(rows)],
@@ -345,20 +297,23 @@ export async function commitBatch(sql: Sql, rows: BatchRows): Promise<void> {
 
 function statementOf(parts: Part[]): string {
   let parameter = 3;
-  const written = parts.map((part, index) => {
-    const arrays = part.columns.map(([, type]) => `$${++parameter}::${type}[]`).join(', ');
-    const names = part.columns.map(([name]) => name).join(', ');
-    const rows = `unnest(${arrays}) u (${names})
-     where exists (select from fence)`;
-    if (part.also !== undefined)
-      return `rows${index} as (select u.* from ${rows}),
-  part${index} as (${part.write} from rows${index} u),
-  also${index} as (${part.also} from rows${index} u)`;
+  const written = parts.flatMap((part, index) => {
+    const columns = part.columns.map(([name, type]) => `unnest($${++parameter}::${type}[]) as ${name}`);
     const matches = MATCHES.get(part);
-    return `part${index} as (
+    // In the list of a select, unnest needs no table of its rows, as it does behind `from`: a tenth of the statement.
+    const rows = `from (select ${columns.join(', ')}) u
+     where exists (select from fence)${matches === undefined ? '' : ` and ${matches}`}`;
+    const written = [
+      `part${index} as (
     ${part.write}
-      from ${rows}${matches === undefined ? '' : ` and ${matches}`}
-    ${part.otherwise ?? ''})`;
+      ${rows}
+    ${part.otherwise ?? ''})`,
+    ];
+    if (part.also !== undefined)
+      written.push(`also${index} as (
+    ${part.also}
+      ${rows})`);
+    return written;
   });
   return `with fence as (
     update owner set commit_seq = $2::bigint where epoch = $1::bigint and commit_seq = $2::bigint - 1 returning epoch),

@@ -1,7 +1,8 @@
 /** The database as a commit lane sees it: one connection, with Postgres behind it or a test's double. */
 import { COMMIT_ANSWER_MS } from '../limits.ts';
 import type { DatabaseSpec } from '../process.ts';
-import { type BatchRows, commitBatch } from './commit-batch.ts';
+import type { BatchRows } from './batch-rows.ts';
+import { commitBatch } from './commit-batch.ts';
 import { Connections, type FailureKind, failureKind, failureText, openLane } from './database.ts';
 import { readCommitSeq } from './take-partitions.ts';
 

@@ -8,7 +8,7 @@
 import type { TraceContext } from '../observability/trace-context.ts';
 import type { Key } from '../reservations/key.ts';
 import type { LedgerKind, StockLevel } from '../reservations/types.ts';
-import type { BatchRows, LevelColumns } from '../storage/commit-batch.ts';
+import { type BatchRows, emptyRows } from '../storage/batch-rows.ts';
 import type { Snapshot } from './snapshot.ts';
 import { BatchTraces } from './traces.ts';
 
@@ -39,6 +39,9 @@ export interface NewReservation {
   lines: string;
 }
 
+/** The same of one that one level has taken whole. */
+export type NewHold = Pick<NewReservation, 'id' | 'createdAt' | 'expiresAt' | 'reference'>;
+
 /** What a change of a reservation's row writes. */
 export interface Amendment {
   status: string;
@@ -49,18 +52,10 @@ export interface Amendment {
   reheldAs?: string;
 }
 
-function levelColumns(): LevelColumns {
-  return {
-    partition: [],
-    level: [],
-    onHand: [],
-    reserved: [],
-    safetyStock: [],
-    backorderLimit: [],
-    version: [],
-    lastEntry: [],
-  };
-}
+/** Where rows of `hold` begin, for `amend`: beyond those of `reservation`. */
+const FIRST_HOLD = 2 ** 30;
+/** In the place of its units: it is not written, others are in its stead. */
+const SPELLED_OUT = 0;
 
 /** A level that the batch changes, with what it was before, except for the quantities, which the ledger has. */
 interface Touched {
@@ -77,6 +72,7 @@ interface Touched {
 export class Batch {
   readonly rows: BatchRows;
   private changed = false;
+  private hasSpelledOut = false;
   private readonly touched: Touched[] = [];
   private waiting: (() => void)[] = [];
   private traces: BatchTraces | undefined;
@@ -104,9 +100,10 @@ export class Batch {
   }
 
   get rowCount(): number {
-    const { counted, reservations, changes, ledger, keys } = this.rows;
-    const entries = ledger.seq.length + counted.entry.length;
-    return this.touched.length + entries + reservations.id.length + changes.id.length + keys.key.length;
+    const { counted, holds, reservations, changes, ledger, keys } = this.rows;
+    const entries = ledger.seq.length + counted.entry.length + holds.id.length;
+    const rows = holds.id.length + reservations.id.length + changes.id.length + keys.key.length;
+    return this.touched.length + entries + rows;
   }
 
   /** Must be called before the level has another version. */
@@ -148,6 +145,11 @@ export class Batch {
       if (ledger.level[entry] !== level || ledger.partition[entry] !== author.partition) continue;
       before.onHand -= ledger.onHandDelta[entry];
       before.reserved -= ledger.reservedDelta[entry];
+    }
+    const { holds } = this.rows;
+    for (let hold = 0; hold < holds.id.length; hold++) {
+      if (holds.level[hold] === level && holds.partition[hold] === author.partition)
+        before.reserved -= holds.quantity[hold];
     }
     return before;
   }
@@ -201,6 +203,47 @@ export class Batch {
     ledger.reference.push(note?.reference ?? null);
   }
 
+  /**
+   * A reservation that one level has taken whole, and its entry in the ledger.
+   * @returns where the row stands, for `amend`
+   */
+  hold(author: Author, level: number, quantity: number, reservation: NewHold): number {
+    const { lastEntry } = author.snapshot;
+    const { holds } = this.rows;
+    holds.partition.push(author.partition);
+    holds.createdAt.push(reservation.createdAt);
+    holds.expiresAt.push(reservation.expiresAt);
+    holds.reference.push(reservation.reference ?? null);
+    holds.level.push(level);
+    holds.quantity.push(quantity);
+    holds.previous.push(lastEntry[level]);
+    lastEntry[level] = ++author.ledgerSeq;
+    holds.entry.push(lastEntry[level]);
+    return FIRST_HOLD + holds.id.push(reservation.id) - 1;
+  }
+
+  /** Such a row is to say more: it becomes two. @returns where the reservation's stands */
+  private spellOut(hold: number): number {
+    const { holds } = this.rows;
+    const partition = holds.partition[hold];
+    const [id, level, quantity] = [holds.id[hold], holds.level[hold], holds.quantity[hold]];
+    this.entry(partition, holds.entry[hold], level, holds.previous[hold], 'held', 0, quantity, id);
+    // What stands behind it stays where it is.
+    holds.quantity[hold] = SPELLED_OUT;
+    this.hasSpelledOut = true;
+    return this.reservation({
+      partition,
+      status: 'held',
+      id,
+      home: partition,
+      createdAt: holds.createdAt[hold],
+      expiresAt: holds.expiresAt[hold],
+      reference: holds.reference[hold] ?? undefined,
+      participants: [],
+      lines: `{0,${level},${quantity}}`,
+    });
+  }
+
   /** @returns where the row stands, for `amend` */
   reservation(reservation: NewReservation): number {
     const { reservations } = this.rows;
@@ -229,13 +272,20 @@ export class Batch {
     return ~(changes.id.push(id) - 1);
   }
 
-  /** Changes once more what this batch already says of a reservation. @param row as `reservation` or `changeOf` gave it */
-  amend(row: number, { status, expiresAt, sold }: Amendment): void {
+  /**
+   * Changes once more what this batch already says of a reservation.
+   * @param row as `hold`, `reservation` or `changeOf` gave it
+   * @returns where it stands now
+   */
+  amend(row: number, amendment: Amendment): number {
+    if (row >= FIRST_HOLD) return this.amend(this.spellOut(row - FIRST_HOLD), amendment);
     const rows = row >= 0 ? this.rows.reservations : this.rows.changes;
     const at = row >= 0 ? row : ~row;
+    const { status, expiresAt, sold } = amendment;
     rows.status[at] = status;
     rows.expiresAt[at] = expiresAt;
     rows.sold[at] = sold;
+    return row;
   }
 
   /** What a repetition of a request with this key will be answered. @param answer hexadecimal */
@@ -274,7 +324,15 @@ export class Batch {
       if (first !== undefined) this.entry(partition, first.seq, level, 0, 'counted', first.onHand, 0, null);
       this.level(author, level, first !== undefined);
     }
+    if (this.hasSpelledOut) this.dropSpelledOut();
     this.rows.traceparent = this.traces?.sent(this.rowCount, commitSeq);
+  }
+
+  private dropSpelledOut(): void {
+    const { holds } = this.rows;
+    const isWritten = holds.quantity.map((quantity) => quantity !== SPELLED_OUT);
+    for (const column of Object.keys(holds) as (keyof typeof holds)[])
+      holds[column] = (holds[column] as never[]).filter((_, hold) => isWritten[hold]);
   }
 
   /** Nothing but the count that made it has changed the level. */
@@ -318,51 +376,4 @@ export class Batch {
     this.waiting = [];
     for (const run of waiting) run();
   }
-}
-
-function emptyRows(at: number): BatchRows {
-  return {
-    owner: { epoch: 0, commitSeq: 0 },
-    at,
-    traceparent: undefined,
-    newLevels: { ...levelColumns(), sku: [], location: [] },
-    counted: {
-      partition: [],
-      level: [],
-      onHand: [],
-      safetyStock: [],
-      backorderLimit: [],
-      entry: [],
-      sku: [],
-      location: [],
-    },
-    levels: levelColumns(),
-    reservations: {
-      partition: [],
-      status: [],
-      id: [],
-      home: [],
-      createdAt: [],
-      expiresAt: [],
-      reference: [],
-      participants: [],
-      lines: [],
-      sold: [],
-    },
-    changes: { partition: [], id: [], was: [], status: [], expiresAt: [], sold: [], reheldAs: [] },
-    ledger: {
-      partition: [],
-      seq: [],
-      level: [],
-      previous: [],
-      kind: [],
-      onHandDelta: [],
-      reservedDelta: [],
-      reservation: [],
-      reason: [],
-      reference: [],
-    },
-    keys: { partition: [], key: [], keyPartition: [], fingerprint: [], answer: [] },
-    releases: [],
-  };
 }

@@ -72,25 +72,46 @@ export function takeStock(
   state.change(turn);
   const trying = role === 'try';
   const slot = state.holds.add(id, trying ? 'trying' : 'held', home, createdAt, expiresAt, reference);
-  let rows = '{';
-  for (const { line, level, quantity } of taken) {
-    state.holds.addLine(slot, line, level, quantity);
-    state.record(turn, level, 'held', 0, quantity, id);
-    rows += `${rows === '{' ? '' : ','}${line},${level},${quantity}`;
-  }
+  for (const { line, level, quantity } of taken) state.holds.addLine(slot, line, level, quantity);
   for (const participant of participants) state.holds.addParticipant(slot, participant);
+  writeDown(state, turn, request, slot, taken);
   state.wheel.set(slot, trying ? turn.now + ASK_HOME_AFTER_MS : expiresAt);
-  const { partition } = state;
-  const row = { partition, status: 'held', id, home, createdAt, expiresAt, reference, participants } as const;
   if (!trying) {
     state.open++;
     granted.value++;
   }
-  state.insert(turn, slot, { ...row, lines: `${rows}}` });
   if (request.rehold === undefined) {
     remember(state, turn, { kind: 'seen', id, status: 'held', expiresAt, short: refused });
   }
   return { slot, granted: grantedLines(state.snapshot, taken), short: refused };
+}
+
+/** The reservation's row, and the entries of the ledger. */
+function writeDown(
+  state: PartitionState,
+  turn: Turn,
+  request: HoldRequest,
+  slot: number,
+  taken: Allocated['taken'],
+): void {
+  const { id, role, home, participants, createdAt, expiresAt, reference, rehold } = request;
+  const [only] = taken;
+  // Most are: one line, taken whole, by nobody else. What is confirmed at once has more to say.
+  const isAlone = role === 'decide' && participants.length === 0 && rehold === undefined;
+  if (isAlone && taken.length === 1 && only.line === 0)
+    return state.insertHold(turn, slot, only.level, only.quantity, request);
+  for (const one of taken) state.record(turn, one.level, 'held', 0, one.quantity, id);
+  const lines = taken.map((one) => `${one.line},${one.level},${one.quantity}`);
+  const row = {
+    partition: state.partition,
+    status: 'held',
+    id,
+    home,
+    createdAt,
+    expiresAt,
+    reference,
+  } as const;
+  state.insert(turn, slot, { ...row, participants, lines: `{${lines.join(',')}}` });
 }
 
 /** Nobody is refused for the sake of a reservation that is over, however many ended just now and wait for their turn. */

@@ -13,7 +13,7 @@ import type { GrantedLine, LedgerKind } from '../reservations/types.ts';
 import type { Found, FoundReservation } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
 import type { HoldRequest, Outcome, Reply, Traceable } from '../wire/messages.ts';
-import type { Author, Batch, NewReservation, Note } from './batch.ts';
+import type { Author, Batch, NewHold, NewReservation, Note } from './batch.ts';
 import { Claims } from './claims.ts';
 import { Growth } from './columns.ts';
 import { Holds } from './holds.ts';
@@ -110,7 +110,7 @@ export class PartitionState implements Author {
 
   /** A level has changed: by how much, why, and for which reservation. */
   record(
-    { batch, now }: Turn,
+    turn: Turn,
     level: number,
     kind: LedgerKind,
     onHandDelta: number,
@@ -118,10 +118,14 @@ export class PartitionState implements Author {
     reservation: string | null,
     note?: Note,
   ): void {
+    this.touch(turn, level);
+    turn.batch.ledger(this, level, kind, onHandDelta, reservedDelta, reservation, note);
+  }
+
+  private touch({ batch, now }: Turn, level: number): void {
     batch.touch(this, level);
     this.snapshot.version[level]++;
     this.snapshot.updatedAt[level] = now;
-    batch.ledger(this, level, kind, onHandDelta, reservedDelta, reservation, note);
   }
 
   /** A count has made a level, and found so much there. */
@@ -131,7 +135,14 @@ export class PartitionState implements Author {
     this.snapshot.updatedAt[level] = turn.now;
   }
 
-  /** Writes down a new open reservation. */
+  /** Writes down a new open reservation that one level has taken whole, and the level's change. */
+  insertHold(turn: Turn, slot: number, level: number, quantity: number, reservation: NewHold): void {
+    this.touch(turn, level);
+    this.holds.writtenAt[slot] = turn.batch.hold(this, level, quantity, reservation);
+    this.holds.writtenIn[slot] = turn.batch.number;
+  }
+
+  /** Writes down any other. */
   insert({ batch }: Turn, slot: number, reservation: NewReservation): void {
     this.holds.writtenAt[slot] = batch.reservation(reservation);
     this.holds.writtenIn[slot] = batch.number;
@@ -141,8 +152,10 @@ export class PartitionState implements Author {
   amend({ batch }: Turn, slot: number, status: string, sold: string | null = null): void {
     const { holds } = this;
     const amendment = { status, expiresAt: holds.expiresAt[slot], sold };
-    if (holds.writtenIn[slot] === batch.number) return batch.amend(holds.writtenAt[slot], amendment);
-    holds.writtenAt[slot] = batch.changeOf(this.partition, holds.idOf(slot), 'held', amendment);
+    holds.writtenAt[slot] =
+      holds.writtenIn[slot] === batch.number
+        ? batch.amend(holds.writtenAt[slot], amendment)
+        : batch.changeOf(this.partition, holds.idOf(slot), 'held', amendment);
     holds.writtenIn[slot] = batch.number;
   }
 

@@ -7,7 +7,7 @@
 import { parseId } from '../../src/reservations/id.ts';
 import { type Sold, soldLines } from '../../src/reservations/sold.ts';
 import type { GrantedLine, Status } from '../../src/reservations/types.ts';
-import type { BatchRows } from '../../src/storage/commit-batch.ts';
+import type { BatchRows } from '../../src/storage/batch-rows.ts';
 import type { FailureKind } from '../../src/storage/database.ts';
 import type { Found, FoundReservation } from '../../src/storage/find-reservation.ts';
 import type { KeyRow } from '../../src/storage/load-keys.ts';

@@ -1,5 +1,5 @@
 /** A commit lane's store over tables in memory, which fails as it is told to. */
-import type { BatchRows } from '../../src/storage/commit-batch.ts';
+import type { BatchRows } from '../../src/storage/batch-rows.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
 import type { FailureKind } from '../../src/storage/database.ts';
 import { MemoryDatabase, StoreFailure } from './memory-database.ts';

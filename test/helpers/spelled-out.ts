@@ -1,49 +1,75 @@
-/** A batch in which each level that a count has made is two rows, as in the tables: its own, and its first entry's in the ledger. */
-import type { BatchRows } from '../../src/storage/commit-batch.ts';
+/** A batch in which what is one row for the statement is two, as in the tables: of a level, or of a reservation, and of its entry in the ledger. */
+import type { BatchRows } from '../../src/storage/batch-rows.ts';
 
 export function spelledOut(rows: BatchRows): BatchRows {
-  const { counted: c } = rows;
-  const all = <T>(value: T): T[] => c.level.map(() => value);
-  const { partition, level, onHand, safetyStock, backorderLimit, entry, sku, location } = c;
+  const { counted: c, holds: h } = rows;
   const newLevels = appended(rows.newLevels, {
-    partition,
-    level,
-    onHand,
-    reserved: all(0),
-    safetyStock,
-    backorderLimit,
-    version: all(1),
-    lastEntry: entry,
-    sku,
-    location,
+    ...pick(c, 'partition', 'level', 'onHand', 'safetyStock', 'backorderLimit', 'sku', 'location'),
+    reserved: c.level.map(() => 0),
+    version: c.level.map(() => 1),
+    lastEntry: c.entry,
   });
-  const ledger = appended(rows.ledger, {
-    partition,
-    seq: entry,
-    level,
-    previous: all(0),
-    kind: all('counted'),
-    onHandDelta: onHand,
-    reservedDelta: all(0),
-    reservation: all(null),
-    reason: all(null),
-    reference: all(null),
+  const reservations = appended(rows.reservations, {
+    ...pick(h, 'partition', 'id', 'createdAt', 'expiresAt', 'reference'),
+    status: h.id.map(() => 'held'),
+    home: h.partition,
+    participants: h.id.map(() => '{}'),
+    lines: h.id.map((_, i) => `{0,${h.level[i]},${h.quantity[i]}}`),
+    sold: h.id.map(() => null),
   });
-  const none = Object.fromEntries(Object.keys(c).map((name) => [name, []])) as unknown as typeof c;
+  const ledger = appended(
+    rows.ledger,
+    entries(c.level.length, () => null, {
+      ...pick(c, 'partition', 'level'),
+      seq: c.entry,
+      previous: c.level.map(() => 0),
+      kind: c.level.map(() => 'counted'),
+      onHandDelta: c.onHand,
+      reservedDelta: c.level.map(() => 0),
+    }),
+    entries(h.id.length, (i) => h.id[i], {
+      ...pick(h, 'partition', 'level', 'previous'),
+      seq: h.entry,
+      kind: h.id.map(() => 'held'),
+      onHandDelta: h.id.map(() => 0),
+      reservedDelta: h.quantity,
+    }),
+  );
   return {
     ...rows,
-    counted: none,
+    counted: emptied(c),
+    holds: emptied(h),
     newLevels: inOrder(newLevels, newLevels.level),
+    reservations,
     ledger: inOrder(ledger, ledger.seq),
   };
 }
 
+/** Without a note. */
+function entries(
+  count: number,
+  reservation: (row: number) => string | null,
+  columns: Omit<BatchRows['ledger'], 'reservation' | 'reason' | 'reference'>,
+): BatchRows['ledger'] {
+  const rows = Array.from({ length: count }, (_, row) => row);
+  const none = rows.map(() => null);
+  return { ...columns, reservation: rows.map(reservation), reason: none, reference: none };
+}
+
+function pick<T extends object, Name extends keyof T>(columns: T, ...names: Name[]): Pick<T, Name> {
+  return Object.fromEntries(names.map((name) => [name, columns[name]])) as Pick<T, Name>;
+}
+
+function emptied<T extends object>(columns: T): T {
+  return Object.fromEntries(Object.keys(columns).map((name) => [name, []])) as unknown as T;
+}
+
 type Columns = Record<string, unknown[]>;
 
-function appended<T extends object>(columns: T, more: { [Name in keyof T]: T[Name] }): T {
+function appended<T extends object>(columns: T, ...more: T[]): T {
   const both = Object.entries(columns as Columns).map(([name, values]) => [
     name,
-    [...values, ...(more as Columns)[name]],
+    [...values, ...more.flatMap((rows) => (rows as Columns)[name])],
   ]);
   return Object.fromEntries(both);
 }

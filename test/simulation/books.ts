@@ -2,7 +2,7 @@
  * Audits every commit as it lands (invariants I1, I3, I4, I5, I6), against histories that it keeps itself, and keeps
  * what the checkers of answers need.
  */
-import type { BatchRows } from '../../src/storage/commit-batch.ts';
+import type { BatchRows } from '../../src/storage/batch-rows.ts';
 import { type StoredStatus, triples } from '../helpers/memory-database.ts';
 import { spelledOut } from '../helpers/spelled-out.ts';
 import {

@@ -5,7 +5,7 @@
  * learns that its client has gone only when it has answered.
  */
 import { COMMIT_ANSWER_MS, READS_AT_ONCE, REQUEST_DEADLINE_MS } from '../../src/limits.ts';
-import type { BatchRows } from '../../src/storage/commit-batch.ts';
+import type { BatchRows } from '../../src/storage/batch-rows.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
 import type { FailureKind } from '../../src/storage/database.ts';
 import type { Loads, ReadStore } from '../../src/storage/read-store.ts';

@@ -158,6 +158,59 @@ test('a commit writes levels, reservations and ledger, and advances the owner, i
   });
 });
 
+test('what is held and changed in one batch is written as it ends', async () => {
+  const [partition] = await owned([1]);
+  const batch = newBatch();
+  put(partition, batch, 'A', 5);
+  put(partition, batch, 'B', 5);
+  const cancelled = hold(partition, batch, ['A'], { reference: 'order 1' });
+  const held = hold(partition, batch, ['B']);
+  const extended = hold(partition, batch, ['A']);
+  const to = { partition: 1, deadline: Infinity };
+  partition.decide(batch, batch.rows.at, { kind: 'cancel', ...to, id: cancelled }, noAnswer);
+  partition.decide(
+    batch,
+    batch.rows.at,
+    { kind: 'extend', ...to, id: extended, expiresInMs: 90_000 },
+    noAnswer,
+  );
+  partition.decide(
+    batch,
+    batch.rows.at,
+    { kind: 'extend', ...to, id: extended, expiresInMs: 80_000 },
+    noAnswer,
+  );
+  const last = hold(partition, batch, ['B']);
+  await commit(batch);
+  const { at } = batch.rows;
+  expect(
+    await sql`
+      select id, status::text, home, reference, participants, lines, closed_at is null as open,
+             round(extract(epoch from expires_at) * 1000)::float8 as expires from holdfast.reservation order by id`.values(),
+  ).toEqual(
+    [
+      [cancelled, 'cancelled', 1, 'order 1', '{}', '{0,0,1}', false, at + 60_000],
+      [held, 'held', 1, null, '{}', '{0,1,1}', true, at + 60_000],
+      [extended, 'held', 1, null, '{}', '{0,0,1}', true, at + 80_000],
+      [last, 'held', 1, null, '{}', '{0,1,1}', true, at + 60_000],
+    ].sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)) as never,
+  );
+  expect(
+    await sql`
+      select seq, level, kind::text, reserved_delta, reservation, previous from holdfast.ledger order by seq`.values(),
+  ).toEqual([
+    [1, 0, 'counted', 0, null, 0],
+    [2, 1, 'counted', 0, null, 0],
+    [3, 0, 'held', 1, cancelled, 1],
+    [4, 1, 'held', 1, held, 2],
+    [5, 0, 'held', 1, extended, 3],
+    [6, 0, 'cancelled', -1, cancelled, 5],
+    [7, 1, 'held', 1, last, 4],
+  ] as never);
+  const [again] = await owned([1]);
+  expect(dump(again)).toEqual(dump(partition));
+});
+
 test('of two owners of a partition exactly one commits, and the other writes nothing', async () => {
   const [old, oldNeighbour] = await owned([1, 2]);
   const batch = newBatch();

@@ -13,7 +13,7 @@ import {
   STANDING_MS,
 } from '../../src/limits.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
-import type { BatchRows } from '../../src/storage/commit-batch.ts';
+import type { BatchRows } from '../../src/storage/batch-rows.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
 import type { HoldRequest, Reply } from '../../src/wire/messages.ts';
 import { Actor } from '../../src/worker/actor.ts';
@@ -40,9 +40,9 @@ async function build(commitMs: (rows: number) => number) {
   let isAway = false;
   let landed = 0;
   const store = {
-    commit({ owner, reservations, counted, ledger }: BatchRows) {
+    commit({ owner, holds, counted, ledger }: BatchRows) {
       if (isAway) return Promise.reject(new Error('away'));
-      const rows = Math.max(reservations.id.length, counted.level.length, ledger.seq.length);
+      const rows = Math.max(holds.id.length, counted.level.length, ledger.seq.length);
       freeAt = Math.max(freeAt, clock.now()) + commitMs(rows);
       return new Promise<void>((resolve) =>
         clock.after(freeAt - clock.now(), () => {

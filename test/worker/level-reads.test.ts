@@ -5,7 +5,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { ReservationIds } from '../../src/reservations/id.ts';
-import type { BatchRows } from '../../src/storage/commit-batch.ts';
+import type { BatchRows } from '../../src/storage/batch-rows.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
 import type { Reply } from '../../src/wire/messages.ts';
 import { Actor } from '../../src/worker/actor.ts';

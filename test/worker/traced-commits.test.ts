@@ -1,7 +1,7 @@
 /** A caller that always sends traces: some commits name one, and the others stay the prepared statements that they are. */
 import { expect, test } from 'bun:test';
 import { TRACED_COMMITS_PER_SECOND } from '../../src/limits.ts';
-import type { BatchRows } from '../../src/storage/commit-batch.ts';
+import type { BatchRows } from '../../src/storage/batch-rows.ts';
 import { Actor } from '../../src/worker/actor.ts';
 import { Lane } from '../../src/worker/lane.ts';
 import { Partition } from '../../src/worker/partition.ts';

@@ -1,0 +1,168 @@
+/** What one commit writes, as lists: a list for each column of each kind of row. */
+
+/** The rows of one commit, a list per column. Times are milliseconds since the Unix epoch. */
+export interface BatchRows {
+  owner: { epoch: number; commitSeq: number };
+  /** When everything in the batch was decided. */
+  at: number;
+  /** Of the trace that the batch is part of. */
+  traceparent: string | undefined;
+  newLevels: LevelColumns & { sku: string[]; location: string[] };
+  /** New levels that are as the count that made them found them: each is a row of the level, and one of its first entry. */
+  counted: {
+    partition: number[];
+    level: number[];
+    onHand: number[];
+    safetyStock: number[];
+    backorderLimit: number[];
+    /** The sequence number of the entry. */
+    entry: number[];
+    sku: string[];
+    location: string[];
+  };
+  levels: LevelColumns;
+  /** Reservations of one line that one level has taken whole, of one partition: each is a row of its own, and one of its entry. */
+  holds: {
+    partition: number[];
+    id: string[];
+    createdAt: number[];
+    expiresAt: number[];
+    reference: (string | null)[];
+    level: number[];
+    quantity: number[];
+    /** The sequence number of the entry, and of the one before it of the same level. */
+    entry: number[];
+    previous: number[];
+  };
+  /** The others. */
+  reservations: {
+    partition: number[];
+    status: string[];
+    id: string[];
+    home: number[];
+    createdAt: number[];
+    expiresAt: number[];
+    reference: (string | null)[];
+    /** Array literals, `{1,2}`; of `sold`, null where there is nothing to say. */
+    participants: string[];
+    lines: string[];
+    sold: (string | null)[];
+  };
+  /** Changes of rows that an earlier batch has inserted. */
+  changes: {
+    partition: number[];
+    id: string[];
+    was: string[];
+    status: string[];
+    expiresAt: number[];
+    sold: (string | null)[];
+    reheldAs: (string | null)[];
+  };
+  ledger: {
+    partition: number[];
+    seq: number[];
+    level: number[];
+    /** The entry before it of the same level; 0 for the first. */
+    previous: number[];
+    kind: string[];
+    onHandDelta: number[];
+    reservedDelta: number[];
+    reservation: (string | null)[];
+    reason: (string | null)[];
+    reference: (string | null)[];
+  };
+  keys: {
+    partition: number[];
+    key: string[];
+    keyPartition: number[];
+    fingerprint: string[];
+    /** Bytes in hexadecimal. */
+    answer: string[];
+  };
+  /** Partitions that their owner gives up: nothing of them is in any commit after this one. */
+  releases: number[];
+}
+
+export interface LevelColumns {
+  partition: number[];
+  level: number[];
+  onHand: number[];
+  reserved: number[];
+  safetyStock: number[];
+  backorderLimit: number[];
+  version: number[];
+  /** The sequence number of the level's last entry in the ledger. */
+  lastEntry: number[];
+}
+
+function levelColumns(): LevelColumns {
+  return {
+    partition: [],
+    level: [],
+    onHand: [],
+    reserved: [],
+    safetyStock: [],
+    backorderLimit: [],
+    version: [],
+    lastEntry: [],
+  };
+}
+
+/** @param at when everything in the batch is decided, in milliseconds */
+export function emptyRows(at: number): BatchRows {
+  return {
+    owner: { epoch: 0, commitSeq: 0 },
+    at,
+    traceparent: undefined,
+    newLevels: { ...levelColumns(), sku: [], location: [] },
+    counted: {
+      partition: [],
+      level: [],
+      onHand: [],
+      safetyStock: [],
+      backorderLimit: [],
+      entry: [],
+      sku: [],
+      location: [],
+    },
+    levels: levelColumns(),
+    holds: {
+      partition: [],
+      id: [],
+      createdAt: [],
+      expiresAt: [],
+      reference: [],
+      level: [],
+      quantity: [],
+      entry: [],
+      previous: [],
+    },
+    reservations: {
+      partition: [],
+      status: [],
+      id: [],
+      home: [],
+      createdAt: [],
+      expiresAt: [],
+      reference: [],
+      participants: [],
+      lines: [],
+      sold: [],
+    },
+    changes: { partition: [], id: [], was: [], status: [], expiresAt: [], sold: [], reheldAs: [] },
+    ledger: {
+      partition: [],
+      seq: [],
+      level: [],
+      previous: [],
+      kind: [],
+      onHandDelta: [],
+      reservedDelta: [],
+      reservation: [],
+      reason: [],
+      reference: [],
+    },
+    keys: { partition: [], key: [], keyPartition: [], fingerprint: [], answer: [] },
+    releases: [],
+  };
+}
