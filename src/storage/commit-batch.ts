@@ -101,7 +101,7 @@ const levels: Part = {
   values: (rows) => levelValues(rows.levels),
   write: `update stock_level s
     set on_hand = u.on_hand, reserved = u.reserved, safety_stock = u.safety_stock, backorder_limit = u.backorder_limit,
-        version = u.version, last_entry = u.last_entry, updated_at = ${AT}`,
+        version = u.version, last_entry = u.last_entry, updated_at = ${AT}, room = ''`,
 };
 
 const reservations: Part = {

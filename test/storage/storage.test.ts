@@ -158,6 +158,34 @@ test('a commit writes levels, reservations and ledger, and advances the owner, i
   });
 });
 
+test('changes of a level stay on its page, which is not cleaned up for each of them', async () => {
+  const [LEVELS, CHANGES] = [200, 20];
+  const [partition] = await owned([1]);
+  const count = async (sku: string, onHand: number): Promise<void> => {
+    const batch = newBatch();
+    put(partition, batch, sku, onHand);
+    await commit(batch);
+  };
+  const first = newBatch();
+  for (let i = 0; i < LEVELS; i++) put(partition, first, `SKU-${i}`, 5);
+  await commit(first);
+  const ofFirstPage = await sql<{ sku: string }[]>`
+    select sku from holdfast.stock_level where ctid < '(1,0)'::tid`;
+  expect(ofFirstPage.length).toBeGreaterThan(30);
+  for (const { sku } of ofFirstPage) await count(sku, 6);
+  const places = new Set<string>();
+  for (let i = 1; i <= CHANGES; i++) {
+    await count('SKU-0', 6 + i);
+    const [{ place, room }] = await sql<{ place: string; room: string }[]>`
+      select ctid::text as place, room from holdfast.stock_level where sku = 'SKU-0'`;
+    expect(place).toStartWith('(0,');
+    expect(room).toBe('');
+    places.add(place);
+  }
+  // Of a page that is cleaned up each time, two or three places would do.
+  expect(places.size).toBeGreaterThan(CHANGES / 2);
+});
+
 test('what is held and changed in one batch is written as it ends', async () => {
   const [partition] = await owned([1]);
   const batch = newBatch();
