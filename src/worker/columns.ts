@@ -11,8 +11,11 @@ type Column = Int32Array | Uint32Array | Float64Array | Uint16Array | Uint8Array
 export class Growth {
   doubles = false;
 
+  /** @param share of what is needed, by which columns are longer */
+  constructor(private readonly share = 1 / 16) {}
+
   room(needed: number): number {
-    return needed + Math.max(CAPACITY_MIN, this.doubles ? needed : needed >>> 4);
+    return needed + Math.max(CAPACITY_MIN, this.doubles ? needed : Math.floor(needed * this.share));
   }
 }
 
