@@ -27,8 +27,10 @@ export class Bodies {
   ) {}
 
   async read<T>(request: Request, validator: Validator<T>): Promise<T | Response> {
-    const body = await this.readText(request, JSON_ONLY, BODY_BYTES_MAX);
-    return body instanceof Response ? body : check(body.text, validator);
+    const type = mediaTypeOf(request, JSON_ONLY);
+    if (type instanceof Response) return type;
+    const text = await this.text(request, BODY_BYTES_MAX);
+    return text instanceof Response ? text : check(text, validator);
   }
 
   /** A body of one of these types, as text and with its type. */

@@ -75,9 +75,9 @@ export class Observer {
   }
 
   private contextOf(requestId: string, trace: Trace): CallContext {
-    const { context } = this;
-    if (!trace?.sampled) return { ...context, requestId };
-    return { ...context, requestId, backends: context.backends.traced(trace) };
+    const backends = trace?.sampled ? this.context.backends.traced(trace) : this.context.backends;
+    // It inherits what all calls share, which costs less than a copy.
+    return { __proto__: this.context, requestId, backends } as unknown as CallContext;
   }
 }
 
