@@ -48,7 +48,18 @@ export interface BatchRows {
     lines: string[];
     sold: (string | null)[];
   };
-  /** Changes of rows that an earlier batch has inserted. */
+  /** Closings of reservations whose units here are one level's: each changes a row that an earlier batch has inserted, and is a row of its entry. */
+  closings: {
+    partition: number[];
+    id: string[];
+    status: string[];
+    expiresAt: number[];
+    level: number[];
+    quantity: number[];
+    entry: number[];
+    previous: number[];
+  };
+  /** Other changes of such rows. */
   changes: {
     partition: number[];
     id: string[];
@@ -148,6 +159,16 @@ export function emptyRows(at: number): BatchRows {
       participants: [],
       lines: [],
       sold: [],
+    },
+    closings: {
+      partition: [],
+      id: [],
+      status: [],
+      expiresAt: [],
+      level: [],
+      quantity: [],
+      entry: [],
+      previous: [],
     },
     changes: { partition: [], id: [], was: [], status: [], expiresAt: [], sold: [], reheldAs: [] },
     ledger: {

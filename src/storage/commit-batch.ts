@@ -167,6 +167,37 @@ const holds: Part = {
     select u.partition, u.entry, u.level, u.previous, 'held', 0, u.quantity, u.id, ${AT}`,
 };
 
+/** The status is also the kind of the entry; units that are sold are taken off the shelf. */
+const closings: Part = {
+  columns: [
+    ['partition', 'smallint'],
+    ['id', 'uuid'],
+    ['status', 'reservation_status'],
+    ['expires_at', 'bigint'],
+    ['level', 'integer'],
+    ['quantity', 'integer'],
+    ['entry', 'bigint'],
+    ['previous', 'bigint'],
+  ],
+  values: ({ closings: c }) => [
+    c.partition,
+    c.id,
+    c.status,
+    c.expiresAt,
+    c.level,
+    c.quantity,
+    c.entry,
+    c.previous,
+  ],
+  write: `update reservation r
+    set status = u.status, expires_at = ${time('u.expires_at')}, closed_at = ${AT}`,
+  also: `insert into ledger (partition, seq, level, previous, kind, on_hand_delta, reserved_delta, reservation, at)
+    select u.partition, u.entry, u.level, u.previous,
+           case u.status when 'confirmed' then 'confirmed'::ledger_kind when 'cancelled' then 'cancelled'
+                         when 'expired' then 'expired' else 'never' end,
+           case u.status when 'confirmed' then -u.quantity else 0 end, -u.quantity, u.id, ${AT}`,
+};
+
 const changes: Part = {
   columns: [
     ['partition', 'smallint'],
@@ -246,6 +277,7 @@ const MATCHES = new Map<Part, string>([
   [levels, 's.partition = u.partition and s.level = u.level'],
   // Alone in a commit it would leave the third parameter without a use, and so without a type.
   [releases, 'p.partition = u.partition and p.epoch = $1::bigint and $3::float8 is not null'],
+  [closings, "r.partition = u.partition and r.status = 'held' and r.id = u.id"],
   [changes, 'r.partition = u.partition and r.status = u.was and r.id = u.id'],
 ]);
 
@@ -255,6 +287,7 @@ const PARTS: readonly (readonly [Part, (rows: BatchRows) => boolean])[] = [
   [levels, (rows) => rows.levels.level.length > 0],
   [holds, (rows) => rows.holds.id.length > 0],
   [reservations, (rows) => rows.reservations.id.length > 0],
+  [closings, (rows) => rows.closings.id.length > 0],
   [changes, (rows) => rows.changes.id.length > 0],
   [ledger, (rows) => rows.ledger.seq.length > 0 && !isNoted(rows)],
   [notedLedger, isNoted],
@@ -299,14 +332,14 @@ function statementOf(parts: Part[]): string {
   let parameter = 3;
   const written = parts.flatMap((part, index) => {
     const columns = part.columns.map(([name, type]) => `unnest($${++parameter}::${type}[]) as ${name}`);
-    const matches = MATCHES.get(part);
     // In the list of a select, unnest needs no table of its rows, as it does behind `from`: a tenth of the statement.
     const rows = `from (select ${columns.join(', ')}) u
-     where exists (select from fence)${matches === undefined ? '' : ` and ${matches}`}`;
+     where exists (select from fence)`;
+    const matches = MATCHES.get(part);
     const written = [
       `part${index} as (
     ${part.write}
-      ${rows}
+      ${rows}${matches === undefined ? '' : ` and ${matches}`}
     ${part.otherwise ?? ''})`,
     ];
     if (part.also !== undefined)

@@ -9,6 +9,7 @@ import type { TraceContext } from '../observability/trace-context.ts';
 import type { Key } from '../reservations/key.ts';
 import type { LedgerKind, StockLevel } from '../reservations/types.ts';
 import { type BatchRows, emptyRows } from '../storage/batch-rows.ts';
+import type { Amendment, Closing, NewHold, NewReservation, Note } from './batch-entries.ts';
 import type { Snapshot } from './snapshot.ts';
 import { BatchTraces } from './traces.ts';
 
@@ -19,43 +20,12 @@ export interface Author {
   ledgerSeq: number;
 }
 
-/** Why a level was changed by hand. */
-export interface Note {
-  reason: string;
-  reference?: string;
-}
-
-/** A reservation's row, when it is inserted. */
-export interface NewReservation {
-  partition: number;
-  status: 'held' | 'never';
-  id: string;
-  home: number;
-  createdAt: number;
-  expiresAt: number;
-  reference?: string;
-  participants: number[];
-  /** (line, level, quantity) repeated, as an array literal. */
-  lines: string;
-}
-
-/** The same of one that one level has taken whole. */
-export type NewHold = Pick<NewReservation, 'id' | 'createdAt' | 'expiresAt' | 'reference'>;
-
-/** What a change of a reservation's row writes. */
-export interface Amendment {
-  status: string;
-  expiresAt: number;
-  /** Units of each line, as an array literal. */
-  sold: string | null;
-  /** The id under which its units were taken again. */
-  reheldAs?: string;
-}
-
 /** Where rows of `hold` begin, for `amend`: beyond those of `reservation`. */
 const FIRST_HOLD = 2 ** 30;
 /** In the place of its units: it is not written, others are in its stead. */
 const SPELLED_OUT = 0;
+/** In the place of where a row stands. */
+const CLOSED = -FIRST_HOLD;
 
 /** A level that the batch changes, with what it was before, except for the quantities, which the ledger has. */
 interface Touched {
@@ -100,10 +70,10 @@ export class Batch {
   }
 
   get rowCount(): number {
-    const { counted, holds, reservations, changes, ledger, keys } = this.rows;
-    const entries = ledger.seq.length + counted.entry.length + holds.id.length;
-    const rows = holds.id.length + reservations.id.length + changes.id.length + keys.key.length;
-    return this.touched.length + entries + rows;
+    const { counted, holds, reservations, closings, changes, ledger, keys } = this.rows;
+    const entries = ledger.seq.length + counted.entry.length;
+    const rows = reservations.id.length + changes.id.length + keys.key.length;
+    return this.touched.length + entries + rows + 2 * (holds.id.length + closings.id.length);
   }
 
   /** Must be called before the level has another version. */
@@ -146,10 +116,15 @@ export class Batch {
       before.onHand -= ledger.onHandDelta[entry];
       before.reserved -= ledger.reservedDelta[entry];
     }
-    const { holds } = this.rows;
+    const { holds, closings } = this.rows;
     for (let hold = 0; hold < holds.id.length; hold++) {
       if (holds.level[hold] === level && holds.partition[hold] === author.partition)
         before.reserved -= holds.quantity[hold];
+    }
+    for (let closing = 0; closing < closings.id.length; closing++) {
+      if (closings.level[closing] !== level || closings.partition[closing] !== author.partition) continue;
+      before.reserved += closings.quantity[closing];
+      if (closings.status[closing] === 'confirmed') before.onHand += closings.quantity[closing];
     }
     return before;
   }
@@ -208,17 +183,11 @@ export class Batch {
    * @returns where the row stands, for `amend`
    */
   hold(author: Author, level: number, quantity: number, reservation: NewHold): number {
-    const { lastEntry } = author.snapshot;
     const { holds } = this.rows;
-    holds.partition.push(author.partition);
+    enter(holds, author, level, quantity);
     holds.createdAt.push(reservation.createdAt);
     holds.expiresAt.push(reservation.expiresAt);
     holds.reference.push(reservation.reference ?? null);
-    holds.level.push(level);
-    holds.quantity.push(quantity);
-    holds.previous.push(lastEntry[level]);
-    lastEntry[level] = ++author.ledgerSeq;
-    holds.entry.push(lastEntry[level]);
     return FIRST_HOLD + holds.id.push(reservation.id) - 1;
   }
 
@@ -259,6 +228,19 @@ export class Batch {
     return reservations.id.push(reservation.id) - 1;
   }
 
+  /**
+   * A reservation that an earlier batch has inserted is over: one level gets all its units back, or has sold them.
+   * @returns for `amend`, which refuses to say more of it
+   */
+  close(author: Author, level: number, quantity: number, id: string, as: Closing, expiresAt: number): number {
+    const { closings } = this.rows;
+    enter(closings, author, level, quantity);
+    closings.id.push(id);
+    closings.status.push(as);
+    closings.expiresAt.push(expiresAt);
+    return CLOSED;
+  }
+
   /** Changes the row of a reservation that an earlier batch has inserted. @returns where the change stands, for `amend` */
   changeOf(partition: number, id: string, was: string, amendment: Amendment): number {
     const { status, expiresAt, sold, reheldAs } = amendment;
@@ -278,6 +260,7 @@ export class Batch {
    * @returns where it stands now
    */
   amend(row: number, amendment: Amendment): number {
+    if (row === CLOSED) throw new Error('a reservation that is over was changed');
     if (row >= FIRST_HOLD) return this.amend(this.spellOut(row - FIRST_HOLD), amendment);
     const rows = row >= 0 ? this.rows.reservations : this.rows.changes;
     const at = row >= 0 ? row : ~row;
@@ -376,4 +359,20 @@ export class Batch {
     this.waiting = [];
     for (const run of waiting) run();
   }
+}
+
+/** The entry in the ledger of a row that is also a reservation's. */
+function enter(
+  rows: BatchRows['holds'] | BatchRows['closings'],
+  author: Author,
+  level: number,
+  quantity: number,
+): void {
+  const { lastEntry } = author.snapshot;
+  rows.partition.push(author.partition);
+  rows.level.push(level);
+  rows.quantity.push(quantity);
+  rows.previous.push(lastEntry[level]);
+  lastEntry[level] = ++author.ledgerSeq;
+  rows.entry.push(lastEntry[level]);
 }

@@ -13,7 +13,8 @@ import type { GrantedLine, LedgerKind } from '../reservations/types.ts';
 import type { Found, FoundReservation } from '../storage/find-reservation.ts';
 import type { Answer } from '../wire/link.ts';
 import type { HoldRequest, Outcome, Reply, Traceable } from '../wire/messages.ts';
-import type { Author, Batch, NewHold, NewReservation, Note } from './batch.ts';
+import type { Author, Batch } from './batch.ts';
+import type { NewHold, NewReservation, Note } from './batch-entries.ts';
 import { Claims } from './claims.ts';
 import { Growth } from './columns.ts';
 import { Holds } from './holds.ts';
@@ -168,10 +169,21 @@ export class PartitionState implements Author {
    * @param as the status that its row gets, if it is not the outcome's name
    */
   release(turn: Turn, slot: number, { outcome, sold }: Decision, as: string = outcome): void {
-    const id = this.holds.idOf(slot);
-    const left = outcome === 'confirmed' ? sold?.slice() : undefined;
+    const { holds } = this;
+    const id = holds.idOf(slot);
+    const lines = holds.linesOf(slot);
     this.change(turn);
-    for (const { number, level, quantity } of this.holds.linesOf(slot)) {
+    const isWhole = lines.length === 1 && sold === undefined && as === outcome;
+    if (isWhole && holds.writtenIn[slot] !== turn.batch.number) {
+      const [{ level, quantity }] = lines;
+      this.lower(level, outcome === 'confirmed' ? quantity : 0, quantity);
+      this.touch(turn, level);
+      holds.writtenAt[slot] = turn.batch.close(this, level, quantity, id, outcome, holds.expiresAt[slot]);
+      holds.writtenIn[slot] = turn.batch.number;
+      return;
+    }
+    const left = outcome === 'confirmed' ? sold?.slice() : undefined;
+    for (const { number, level, quantity } of lines) {
       let units = outcome === 'confirmed' ? quantity : 0;
       if (left !== undefined) {
         units = Math.min(quantity, left[number] ?? 0);
@@ -185,12 +197,16 @@ export class PartitionState implements Author {
   }
 
   private giveUp(turn: Turn, level: number, kind: LedgerKind, sold: number, units: number, id: string): void {
+    this.lower(level, sold, units);
+    this.record(turn, level, kind, -sold, -units, id);
+  }
+
+  private lower(level: number, sold: number, units: number): void {
     const { snapshot } = this;
     if (snapshot.reserved[level] < units)
       throw new Error(`level ${level} has less reserved than is released`);
     snapshot.reserved[level] -= units;
     snapshot.onHand[level] -= sold;
-    this.record(turn, level, kind, -sold, -units, id);
   }
 
   /** Forgets a reservation, if it is there. */

@@ -2,7 +2,7 @@
 import type { BatchRows } from '../../src/storage/batch-rows.ts';
 
 export function spelledOut(rows: BatchRows): BatchRows {
-  const { counted: c, holds: h } = rows;
+  const { counted: c, holds: h, closings: o } = rows;
   const newLevels = appended(rows.newLevels, {
     ...pick(c, 'partition', 'level', 'onHand', 'safetyStock', 'backorderLimit', 'sku', 'location'),
     reserved: c.level.map(() => 0),
@@ -16,6 +16,12 @@ export function spelledOut(rows: BatchRows): BatchRows {
     participants: h.id.map(() => '{}'),
     lines: h.id.map((_, i) => `{0,${h.level[i]},${h.quantity[i]}}`),
     sold: h.id.map(() => null),
+  });
+  const changes = appended(rows.changes, {
+    ...pick(o, 'partition', 'id', 'status', 'expiresAt'),
+    was: o.id.map(() => 'held'),
+    sold: o.id.map(() => null),
+    reheldAs: o.id.map(() => null),
   });
   const ledger = appended(
     rows.ledger,
@@ -34,13 +40,22 @@ export function spelledOut(rows: BatchRows): BatchRows {
       onHandDelta: h.id.map(() => 0),
       reservedDelta: h.quantity,
     }),
+    entries(o.id.length, (i) => o.id[i], {
+      ...pick(o, 'partition', 'level', 'previous'),
+      seq: o.entry,
+      kind: o.status,
+      onHandDelta: o.quantity.map((quantity, i) => (o.status[i] === 'confirmed' ? -quantity : 0)),
+      reservedDelta: o.quantity.map((quantity) => -quantity),
+    }),
   );
   return {
     ...rows,
     counted: emptied(c),
     holds: emptied(h),
+    closings: emptied(o),
     newLevels: inOrder(newLevels, newLevels.level),
     reservations,
+    changes,
     ledger: inOrder(ledger, ledger.seq),
   };
 }

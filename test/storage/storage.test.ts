@@ -239,6 +239,54 @@ test('what is held and changed in one batch is written as it ends', async () => 
   expect(dump(again)).toEqual(dump(partition));
 });
 
+test('what is over says how, and its entry how many units are back or gone', async () => {
+  const [partition] = await owned([1]);
+  const first = newBatch();
+  put(partition, first, 'A', 10);
+  const two = { lines: [{ line: 0, sku: 'A', quantity: 2 }] };
+  const confirmed = hold(partition, first, ['A'], two);
+  const cancelled = hold(partition, first, ['A'], two);
+  const expired = hold(partition, first, ['A'], { ...two, expiresAt: first.rows.at + 1 });
+  const never = hold(partition, first, ['A'], { ...two, role: 'try', home: 2 });
+  await commit(first);
+  const second = newBatch();
+  const { at } = second.rows;
+  const to = { partition: 1, deadline: Infinity };
+  partition.decide(second, at, { kind: 'confirm', ...to, id: confirmed, rehold: false }, noAnswer);
+  partition.decide(second, at, { kind: 'cancel', ...to, id: cancelled }, noAnswer);
+  const settle = { kind: 'settle', outcome: 'never', expiresAt: 0 } as const;
+  partition.decide(second, at, { ...settle, ...to, id: never }, noAnswer);
+  expect(partition.decideDue(second, at + 1000)).toBe(true);
+  // 1 of the level, 2 of each reservation.
+  expect(second.rowCount).toBe(9);
+  await commit(second);
+  expect(
+    Object.fromEntries(
+      await sql`
+        select id, concat_ws(' ', status, lines, closed_at = ${new Date(at).toISOString()}::timestamptz,
+                             round(extract(epoch from expires_at - created_at) * 1000)) from holdfast.reservation`.values(),
+    ),
+  ).toEqual({
+    [confirmed]: 'confirmed {0,0,2} t 60000',
+    [cancelled]: 'cancelled {0,0,2} t 60000',
+    [expired]: 'expired {0,0,2} t 1',
+    [never]: 'never {0,0,2} t 60000',
+  });
+  expect(
+    await sql`
+      select seq, kind::text, on_hand_delta, reserved_delta, reservation, previous
+        from holdfast.ledger where seq > 5 order by seq`.values(),
+  ).toEqual([
+    [6, 'confirmed', -2, -2, confirmed, 5],
+    [7, 'cancelled', 0, -2, cancelled, 6],
+    [8, 'never', 0, -2, never, 7],
+    [9, 'expired', 0, -2, expired, 8],
+  ] as never);
+  expect(await sql`select on_hand, reserved, last_entry, version from holdfast.stock_level`.values()).toEqual(
+    [[8, 0, 9, 9]] as never,
+  );
+});
+
 test('of two owners of a partition exactly one commits, and the other writes nothing', async () => {
   const [old, oldNeighbour] = await owned([1, 2]);
   const batch = newBatch();

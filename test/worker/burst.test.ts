@@ -24,9 +24,9 @@ function build() {
   const commits: { expired: number; held: number }[] = [];
   const waiting: (() => void)[] = [];
   const store = {
-    commit({ changes, reservations }) {
-      const expired = changes.status.filter((status) => status === 'expired').length;
-      commits.push({ expired, held: reservations.id.length });
+    commit({ closings, holds }) {
+      const expired = closings.status.filter((status) => status === 'expired').length;
+      commits.push({ expired, held: holds.id.length });
       return new Promise<void>((resolve) => waiting.push(resolve));
     },
   } as Partial<CommitStore> as CommitStore;

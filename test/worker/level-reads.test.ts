@@ -18,6 +18,8 @@ import { ManualClock } from '../helpers/manual-clock.ts';
 import { MemoryDatabase } from '../helpers/memory-database.ts';
 
 const PARTITION = 3;
+/** What is not open any more is looked for in the database, which is away. */
+const host = { find: () => new Promise(() => {}) } as Partial<Host> as Host;
 const SKUS = ['A', 'B', 'C'];
 
 /** Commits land one by one, when the test says so. */
@@ -34,7 +36,7 @@ function build() {
     );
   const lane = new Lane({ commit } as Partial<CommitStore> as CommitStore, clock, () => {});
   lane.epoch = database.takePartitions([PARTITION]);
-  const partition = new Partition(PARTITION, new Locations(), {} as Host, clock.now());
+  const partition = new Partition(PARTITION, new Locations(), host, clock.now());
   const actor = new Actor(partition, lane);
   let age: number | undefined;
   const reads = new LevelReads(
@@ -90,6 +92,7 @@ const command = fc.oneof(
     skus: fc.array(sku, { minLength: 1, maxLength: 4 }),
     expiresInMs: fc.constantFrom(100, 3_600_000),
   }),
+  fc.record({ kind: fc.constant('close' as const), which: fc.nat(), sells: fc.boolean() }),
 );
 
 test('reads show what the database has, whatever is on its way', async () => {
@@ -98,10 +101,20 @@ test('reads show what the database has, whatever is on its way', async () => {
     fc.asyncProperty(turns, fc.array(fc.boolean()), async (all, landings) => {
       const { clock, actor, read, stored, goAway, land } = build();
       const ids = new ReservationIds();
+      const held: string[] = [];
       goAway();
       const common = { partition: PARTITION, deadline: Number.POSITIVE_INFINITY };
       for (const [turn, commands] of all.entries()) {
         for (const one of commands) {
+          if (one.kind === 'close') {
+            const to = { ...common, id: held[one.which % held.length] };
+            if (to.id === undefined) continue;
+            actor.receive(
+              one.sells ? { kind: 'confirm', ...to, rehold: false } : { kind: 'cancel', ...to },
+              () => {},
+            );
+            continue;
+          }
           if (one.kind !== 'hold') {
             actor.receive({ ...one, ...common }, () => {});
             continue;
@@ -109,6 +122,7 @@ test('reads show what the database has, whatever is on its way', async () => {
           const lines = one.skus.map((wanted, line) => ({ line, sku: wanted, quantity: 1 }));
           const hold = { role: 'decide', mode: 'all', strategy: 'most-available' } as const;
           const id = ids.next(clock.now(), PARTITION);
+          held.push(id);
           const times = { createdAt: clock.now(), expiresAt: clock.now() + one.expiresInMs };
           const rest = { home: PARTITION, participants: [], refused: [], locations: [] };
           actor.receive({ kind: 'hold', ...common, ...hold, ...rest, ...times, id, lines }, () => {});
