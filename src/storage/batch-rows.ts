@@ -21,7 +21,7 @@ export interface BatchRows {
     location: string[];
   };
   levels: LevelColumns;
-  /** Reservations of one line that one level has taken whole, of one partition: each is a row of its own, and one of its entry. */
+  /** Reservations that are line 0, of one level, and of one partition: each is a row of its own, and one of its entry. */
   holds: {
     partition: number[];
     id: string[];

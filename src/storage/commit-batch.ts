@@ -24,6 +24,8 @@ interface Part {
   /** In the order in which `values` gives them. */
   columns: readonly (readonly [name: string, type: string])[];
   values(rows: BatchRows): Value[][];
+  /** What `u` has beside them, the same in each row. */
+  given?: string;
   /** What it writes from `u`, whose columns are those above. */
   write: string;
   /** What else it writes from the same columns, which then travel once. */
@@ -189,6 +191,8 @@ const closings: Part = {
     c.entry,
     c.previous,
   ],
+  // As a column: of a constant, Postgres may think that all rows that have it are soon read, and read them for each commit.
+  given: "'held'::reservation_status as was",
   write: `update reservation r
     set status = u.status, expires_at = ${time('u.expires_at')}, closed_at = ${AT}`,
   also: `insert into ledger (partition, seq, level, previous, kind, on_hand_delta, reserved_delta, reservation, at)
@@ -277,7 +281,7 @@ const MATCHES = new Map<Part, string>([
   [levels, 's.partition = u.partition and s.level = u.level'],
   // Alone in a commit it would leave the third parameter without a use, and so without a type.
   [releases, 'p.partition = u.partition and p.epoch = $1::bigint and $3::float8 is not null'],
-  [closings, "r.partition = u.partition and r.status = 'held' and r.id = u.id"],
+  [closings, 'r.partition = u.partition and r.status = u.was and r.id = u.id'],
   [changes, 'r.partition = u.partition and r.status = u.was and r.id = u.id'],
 ]);
 
@@ -332,6 +336,7 @@ function statementOf(parts: Part[]): string {
   let parameter = 3;
   const written = parts.flatMap((part, index) => {
     const columns = part.columns.map(([name, type]) => `unnest($${++parameter}::${type}[]) as ${name}`);
+    if (part.given !== undefined) columns.push(part.given);
     // In the list of a select, unnest needs no table of its rows, as it does behind `from`: a tenth of the statement.
     const rows = `from (select ${columns.join(', ')}) u
      where exists (select from fence)`;

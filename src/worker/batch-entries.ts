@@ -20,7 +20,7 @@ export interface NewReservation {
   lines: string;
 }
 
-/** The same of one that one level has taken whole. */
+/** The same of one that is line 0 and of one level. */
 export type NewHold = Pick<NewReservation, 'id' | 'createdAt' | 'expiresAt' | 'reference'>;
 
 /** A status that is also the kind of an entry in the ledger. */

@@ -179,7 +179,7 @@ export class Batch {
   }
 
   /**
-   * A reservation that one level has taken whole, and its entry in the ledger.
+   * A reservation that is line 0 and of one level, and its entry in the ledger.
    * @returns where the row stands, for `amend`
    */
   hold(author: Author, level: number, quantity: number, reservation: NewHold): number {

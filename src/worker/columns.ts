@@ -5,7 +5,7 @@ export const CAPACITY_MIN = 16;
 type Column = Int32Array | Uint32Array | Float64Array | Uint16Array | Uint8Array;
 
 /**
- * How long columns are made. Usually a sixteenth longer than needed, so that little of them is empty; an element is then copied some
+ * How long columns are made. Usually longer than needed by a share, so that little of them is empty; of a sixteenth, an element is copied some
  * sixteen times in all. While millions are restored they double, and are cut to size afterwards, by `fit` of each structure.
  */
 export class Growth {

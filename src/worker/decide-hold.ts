@@ -96,7 +96,7 @@ function writeDown(
 ): void {
   const { id, role, home, participants, createdAt, expiresAt, reference, rehold } = request;
   const [only] = taken;
-  // Most are: one line, taken whole, by nobody else. What is confirmed at once has more to say.
+  // Most are: one line, of one level. What is confirmed at once has more to say.
   const isAlone = role === 'decide' && participants.length === 0 && rehold === undefined;
   if (isAlone && taken.length === 1 && only.line === 0)
     return state.insertHold(turn, slot, only.level, only.quantity, request);

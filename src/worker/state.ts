@@ -140,7 +140,7 @@ export class PartitionState implements Author {
     this.snapshot.updatedAt[level] = turn.now;
   }
 
-  /** Writes down a new open reservation that one level has taken whole, and the level's change. */
+  /** Writes down a new open reservation that is line 0 and of one level, and the level's change. */
   insertHold(turn: Turn, slot: number, level: number, quantity: number, reservation: NewHold): void {
     this.touch(turn, level);
     this.holds.writtenAt[slot] = turn.batch.hold(this, level, quantity, reservation);

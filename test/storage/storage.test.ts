@@ -3,8 +3,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { systemClock } from '../../src/clock.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
+import { commitBatch } from '../../src/storage/commit-batch.ts';
 import { type CommitStore, openCommitStore } from '../../src/storage/commit-store.ts';
-import { openDatabase, type Sql } from '../../src/storage/database.ts';
+import { openDatabase, openLane, type Sql } from '../../src/storage/database.ts';
 import { findReservation } from '../../src/storage/find-reservation.ts';
 import { DatabaseRefused, prepareDatabase } from '../../src/storage/migrate.ts';
 import { openReadStore, type ReadStore } from '../../src/storage/read-store.ts';
@@ -285,6 +286,52 @@ test('what is over says how, and its entry how many units are back or gone', asy
   expect(await sql`select on_hand, reserved, last_entry, version from holdfast.stock_level`.values()).toEqual(
     [[8, 0, 9, 9]] as never,
   );
+});
+
+test('a commit reads what it changes and no more, also by a plan from when there was nothing', async () => {
+  const [HELD, OVER] = [5000, 50];
+  const lane = openLane(database.spec, 'test plans');
+  const write = async (batch: Batch): Promise<void> => {
+    await commitBatch(lane, seal(batch).rows);
+    batch.landed();
+  };
+  const read = async (): Promise<number> => {
+    await lane`select pg_stat_force_next_flush()`;
+    const [{ entries }] = await sql<{ entries: number }[]>`
+      select sum(idx_tup_read)::int as entries from pg_stat_user_indexes where schemaname = 'holdfast'`;
+    return entries;
+  };
+  try {
+    const [partition] = await owned([1]);
+    const first = newBatch();
+    put(partition, first, 'A', 4 * HELD);
+    const lines = [{ line: 0, sku: 'A', quantity: 1 }];
+    const ids = [hold(partition, first, ['A'], { lines }), hold(partition, first, ['A', 'A'])];
+    await write(first);
+    const cancel = (batch: Batch, id: string): void => {
+      const to = { partition: 1, deadline: Infinity };
+      partition.decide(batch, batch.rows.at, { kind: 'cancel', ...to, id }, noAnswer);
+    };
+    // Each statement is planned now, and kept.
+    for (const id of ids) {
+      const batch = newBatch();
+      cancel(batch, id);
+      await write(batch);
+    }
+    const many = newBatch();
+    const single = Array.from({ length: HELD }, () => hold(partition, many, ['A'], { lines }));
+    const double = Array.from({ length: HELD }, () => hold(partition, many, ['A', 'A']));
+    await write(many);
+    for (const held of [single, double]) {
+      const batch = newBatch();
+      for (const id of held.slice(0, OVER)) cancel(batch, id);
+      const before = await read();
+      await write(batch);
+      expect((await read()) - before).toBeLessThan(10 * OVER);
+    }
+  } finally {
+    await lane.end({ timeout: 1 });
+  }
 });
 
 test('of two owners of a partition exactly one commits, and the other writes nothing', async () => {
