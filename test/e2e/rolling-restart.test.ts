@@ -137,7 +137,9 @@ test(
       stderr: 'holdfast: the new front 0 ended before it listened; another one serves\n',
       stdout: expect.not.stringContaining('front 0 restarted'),
     });
-    expect([await statusOf('/livez'), await statusOf('/readyz')]).toEqual([200, 200]);
+    expect(await statusOf('/livez')).toBe(200);
+    // It has just begun to look for its workers.
+    await until(async () => (await statusOf('/readyz')) === 200, STARTED_MS, running.output);
     expect(running.frontPids()).toHaveLength(1);
     expect([old, successor]).not.toContain(running.frontPids()[0]);
     expect(running.output()).toContain('"event":"restart.failed"');
