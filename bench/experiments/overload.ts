@@ -22,7 +22,7 @@ const TIMES = [1, 2, 5];
 /** Longer than queues take to fill, and callers to lose patience. */
 const STEP_OF_A_RUN = 6;
 const LATENCY_MS = 2;
-const BYTES_A_SECOND = 120_000;
+const BYTES_A_SECOND = 70_000;
 /** In a closed loop, to find the peak: the more there are the larger are the commits. */
 const PEAK_CONNECTIONS = [64, 256];
 /** As many callers as there may be in all; whoever finds none free waits, and that is part of what is measured. */
