@@ -257,8 +257,7 @@ export function findProblem(code: string): Problem | undefined {
 export function problemNumber(code: ProblemCode): number {
   return numbers.get(code)!;
 }
-export function problemByNumber(number: number): ProblemCode {
-  const problem = PROBLEMS[number];
-  if (problem === undefined) throw new Error(`no problem has the number ${number}`);
-  return problem.code;
+/** @returns undefined where no problem has this number */
+export function problemByNumber(number: number): ProblemCode | undefined {
+  return PROBLEMS[number]?.code;
 }

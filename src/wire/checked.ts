@@ -4,6 +4,7 @@
  * as a statement that Postgres refuses.
  */
 import { PARTITIONS_MAX, QUANTITY_MAX } from '../limits.ts';
+import { type ProblemCode, problemByNumber } from '../reservations/outcomes.ts';
 import { MalformedFrame, type Reader } from './bytes.ts';
 
 /** Milliseconds; a little before the end of what a timing wheel can tell apart, the year 4200. */
@@ -80,4 +81,11 @@ export function readOptionalId(input: Reader): string | undefined {
 export function checkedHash(hash: string): string {
   if (!HASH.test(hash)) throw new MalformedFrame('a hash has not 32 digits');
   return hash;
+}
+
+export function readProblem(input: Reader): ProblemCode {
+  const number = input.u8();
+  const code = problemByNumber(number);
+  if (code === undefined) throw new MalformedFrame(`${number} is the number of no problem`);
+  return code;
 }

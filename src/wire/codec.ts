@@ -1,11 +1,12 @@
 /** Messages to bytes and back. What is not a message is a MalformedFrame. */
-import { problemByNumber, problemNumber } from '../reservations/outcomes.ts';
+import { problemNumber } from '../reservations/outcomes.ts';
 import type { Reader, Writer } from './bytes.ts';
 import {
   readId,
   readName,
   readOptionalUnits,
   readPartition,
+  readProblem,
   readText,
   readTime,
   readUnits,
@@ -328,7 +329,7 @@ export function decodeReply(input: Reader): Reply {
         kind,
         changed: input.u16(),
         unchanged: input.u16(),
-        refused: list(input.u16(), () => ({ row: input.u16(), code: problemByNumber(input.u8()) })),
+        refused: list(input.u16(), () => ({ row: input.u16(), code: readProblem(input) })),
       };
     case 'levels':
       return {
@@ -359,7 +360,7 @@ export function decodeReply(input: Reader): Reply {
     case 'hottest':
       return { kind, skus: decodeHotSkus(input) };
     case 'problem':
-      return { kind, code: problemByNumber(input.u8()) };
+      return { kind, code: readProblem(input) };
     case 'claimed':
       return { kind, known: input.u8() === 1 };
     case 'sealed':

@@ -1,6 +1,6 @@
 /** Fields that several messages are made of, to bytes and back. */
 import type { Key } from '../reservations/key.ts';
-import { problemByNumber, problemNumber } from '../reservations/outcomes.ts';
+import { problemNumber } from '../reservations/outcomes.ts';
 import type { Sold } from '../reservations/sold.ts';
 import {
   type Allocation,
@@ -11,7 +11,7 @@ import {
   type StockLevel,
 } from '../reservations/types.ts';
 import { MalformedFrame, type Reader, type Writer } from './bytes.ts';
-import { checkedHash, readPartition, readUnits } from './checked.ts';
+import { checkedHash, readPartition, readProblem, readUnits } from './checked.ts';
 
 /** 0 stands for absent, a value is sent plus one: quantities and versions are below 2^32 − 1. */
 export function encodeOptional(out: Writer, value: number | undefined): void {
@@ -75,7 +75,7 @@ export function encodeRefusals(out: Writer, refusals: Omit<LineRefusal, 'sku'>[]
 export function decodeRefusals(input: Reader): Omit<LineRefusal, 'sku'>[] {
   return list(input.u8(), () => ({
     line: input.u8(),
-    code: problemByNumber(input.u8()) as LineRefusal['code'],
+    code: readProblem(input) as LineRefusal['code'],
     requested: input.f64(),
     available: input.f64(),
   }));

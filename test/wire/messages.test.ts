@@ -194,15 +194,24 @@ test('every reply arrives as it was sent', () => {
   );
 });
 
+function expectRequestOrRefusal(bytes: Uint8Array): void {
+  try {
+    read(decodeTraced, bytes);
+  } catch (error) {
+    expect(error).toBeInstanceOf(MalformedFrame);
+  }
+}
+
 test('any bytes are a request or a MalformedFrame, nothing else', () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), expectRequestOrRefusal), { numRuns: 2000 });
+});
+
+test('so are those of a request in which one byte is another', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
-      try {
-        read(decodeTraced, bytes);
-      } catch (error) {
-        expect(error).toBeInstanceOf(MalformedFrame);
-      }
+    fc.property(requests, fc.nat(10_000), fc.nat(255), (request, at, value) => {
+      const bytes = bytesOf(encodeRequest, request);
+      expectRequestOrRefusal(bytes.with(at % bytes.length, value));
     }),
-    { numRuns: 2000 },
+    { numRuns: 5000 },
   );
 });
