@@ -2,7 +2,7 @@
  * The tables of the database in memory, and the statements that src/storage runs on them: the one double,
  * behind the tests of actors and lanes and behind the simulation. Each method is one statement or transaction
  * and happens at once; what may come between them is its user's to decide. It is stricter than Postgres in one respect: a change of
- * a row that is not there is an error. test/storage/double.test.ts compares it with Postgres itself.
+ * a row that is not there is an error.
  */
 import { parseId } from '../../src/reservations/id.ts';
 import { type Sold, soldLines } from '../../src/reservations/sold.ts';
