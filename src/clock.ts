@@ -27,3 +27,16 @@ export const systemClock: Clock = {
 export function elapsedMs(): number {
   return performance.now();
 }
+
+/** Resolves with undefined where so long passes first. */
+export async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let cancel = (): void => {};
+  const passed = new Promise<undefined>((resolve) => {
+    cancel = clock.after(ms, () => resolve(undefined));
+  });
+  try {
+    return await Promise.race([promise, passed]);
+  } finally {
+    cancel();
+  }
+}

@@ -205,6 +205,8 @@ export const API_KEY_NAME_CHARACTERS_MAX = 100;
 export const API_KEYS_EVERY_MS = 1000;
 export const API_KEYS_FIRST_MS = 25;
 export const API_KEYS_WAIT_MS = 1000;
+/** How long a front that is started waits for them before it listens: without a worker, it is to say so. */
+export const API_KEYS_BEFORE_LISTENING_MS = 1000;
 /** Requests in the rate of an API key, whatever they are counted by. */
 export const RATE_REQUESTS_MAX = 1_000_000;
 /** How long a worker waits for such an answer before it asks over another connection. */

@@ -4,8 +4,9 @@
  * partition map, not by the kernel.
  */
 import { Elysia } from 'elysia';
-import { systemClock } from '../clock.ts';
+import { systemClock, within } from '../clock.ts';
 import {
+  API_KEYS_BEFORE_LISTENING_MS,
   BATCH_LINES_IN_FLIGHT_MAX,
   BULK_CALLS_MAX,
   IDLE_CONNECTION_SECONDS,
@@ -78,9 +79,13 @@ export async function startFront(spec: FrontSpec, superior: Asked = alone(spec))
       gather: superior.gather,
       move: superior.move,
     });
-    // One that takes another's place must not let fewer in than that one did.
-    if (spec.standby) await keys.known;
-    else listen(app, spec);
+    // One that takes another's place, or that of one that died, must not let fewer in than that one did.
+    if (spec.standby) {
+      await keys.known;
+    } else {
+      await within(clock, API_KEYS_BEFORE_LISTENING_MS, keys.known);
+      listen(app, spec);
+    }
     return {
       hear(message: ToChild) {
         switch (message.type) {

@@ -6,7 +6,7 @@
  * A second call with the key waits for the first, though neither without end nor without a client; then its caller is to
  * send it again. Those that wait have a bound of their own: they leave the room of bulk calls to those that work.
  */
-import type { Clock } from '../clock.ts';
+import { within } from '../clock.ts';
 import {
   CLAIM_PROLONGED_EVERY_MS,
   KEY_AT_ONCE_MS,
@@ -128,19 +128,6 @@ function forsake(context: FrontContext, key: KeyInUse, asked: Promise<Answer>): 
   void asked.then((answer) => {
     if (answer.kind === 'claimed') void release(context, key, false);
   });
-}
-
-/** Resolves with undefined where so long passes first. */
-async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
-  let cancel = (): void => {};
-  const passed = new Promise<undefined>((resolve) => {
-    cancel = clock.after(ms, () => resolve(undefined));
-  });
-  try {
-    return await Promise.race([promise, passed]);
-  } finally {
-    cancel();
-  }
 }
 
 /** Resolves with undefined where the signal comes first. */
