@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { BODY_BYTES_MAX, BODY_DEADLINE_MS } from '../limits.ts';
-import type { Deadlines } from './deadlines.ts';
+import { type Deadlines, Waiting } from './deadlines.ts';
 import { problem } from './problems.ts';
 import type { Validator } from './validate.ts';
 
@@ -26,11 +26,12 @@ export class Bodies {
     private readonly clock: Clock,
   ) {}
 
-  async read<T>(request: Request, validator: Validator<T>): Promise<T | Response> {
+  read<T>(request: Request, validator: Validator<T>): Promise<T | Response> {
     const type = mediaTypeOf(request, JSON_ONLY);
-    if (type instanceof Response) return type;
-    const text = await this.text(request, BODY_BYTES_MAX);
-    return text instanceof Response ? text : check(text, validator);
+    if (type instanceof Response) return Promise.resolve(type);
+    return this.text(request, BODY_BYTES_MAX).then((text) =>
+      text instanceof Response ? text : check(text, validator),
+    );
   }
 
   /** A body of one of these types, as text and with its type. */
@@ -64,15 +65,28 @@ export class Bodies {
   }
 
   private inTime(arriving: Promise<string | Response>): Promise<string | Response> {
-    return new Promise((resolve) => {
-      const waiting = this.deadlines.wait(this.clock.now() + BODY_DEADLINE_MS, () => resolve(tooSlow()));
-      const arrived = (body: string | Response): void => {
-        waiting.leave();
-        resolve(body);
-      };
-      // A body that breaks off has a sender that has gone: nobody reads this answer.
-      arriving.then(arrived, () => arrived(tooSlow()));
-    });
+    const body = this.deadlines.join(new Arriving(this.clock.now() + BODY_DEADLINE_MS));
+    // A body that breaks off has a sender that has gone: nobody reads this answer.
+    arriving.then(
+      (whole) => body.end(whole),
+      () => body.expire(),
+    );
+    return body.ended;
+  }
+}
+
+/** A body on its way: ends when it is there, or at its deadline. */
+class Arriving extends Waiting {
+  private readonly answer = Promise.withResolvers<string | Response>();
+  readonly ended = this.answer.promise;
+
+  end(body: string | Response): void {
+    this.leave();
+    this.answer.resolve(body);
+  }
+
+  expire(): void {
+    this.end(tooSlow());
   }
 }
 
@@ -116,8 +130,7 @@ export function parseJson(text: string, what: string): unknown {
 /** The type of the body, which must be one of these and in UTF-8. */
 export function mediaTypeOf<T extends MediaType>({ headers }: Request, types: readonly T[]): T | Response {
   const type = headers.get('content-type');
-  const known = type === null ? undefined : types.find((one) => one === type || MEDIA[one].test(type));
-  if (known !== undefined) return known;
+  if (type !== null) for (const one of types) if (one === type || MEDIA[one].test(type)) return one;
   const found = type === null ? 'There is no Content-Type' : `The Content-Type is ${type.slice(0, 100)}`;
   return problem('unsupported-media-type', {
     detail: `${found}; send ${types.join(' or ')} in UTF-8.`,

@@ -51,14 +51,23 @@ export function malformedKey(): Response {
 }
 
 /** Runs what has no key, or once what has one. @param payload what was sent, beside the path */
-export async function once(
+export function once(
   context: FrontContext,
   request: Request,
   payload: unknown,
   run: (key: KeyInUse | undefined) => Promise<Response>,
 ): Promise<Response> {
   const header = request.headers.get(IDEMPOTENCY_KEY);
-  if (header === null) return run(undefined);
+  return header === null ? run(undefined) : onceWith(header, context, request, payload, run);
+}
+
+async function onceWith(
+  header: string,
+  context: FrontContext,
+  request: Request,
+  payload: unknown,
+  run: (key: KeyInUse | undefined) => Promise<Response>,
+): Promise<Response> {
   const text = parseKey(header);
   if (text === undefined) return malformedKey();
   const { pathname } = new URL(request.url);
@@ -135,6 +144,9 @@ export async function askWith(
   return unwrapped(await backends.ask(request), key).answer;
 }
 
+/** Everything was granted whole, or nothing was. */
+export const NOT_SHORT: never[] = [];
+
 export interface Unwrapped {
   answer: Answer;
   /** Of an earlier request with the same key: the lines that were not granted whole. */
@@ -142,7 +154,7 @@ export interface Unwrapped {
 }
 
 export function unwrapped(answer: Answer, key: KeyInUse | undefined): Unwrapped {
-  if (answer.kind !== 'replayed') return { answer, short: [] };
+  if (answer.kind !== 'replayed') return { answer, short: NOT_SHORT };
   key!.replayed = true;
   return { answer: answer.reply, short: answer.short };
 }

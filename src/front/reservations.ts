@@ -2,7 +2,7 @@
 import { EXPIRES_IN_SECONDS_DEFAULT, REQUEST_DEADLINE_MS } from '../limits.ts';
 import { homeOf } from '../reservations/id.ts';
 import type { ProblemCode } from '../reservations/outcomes.ts';
-import type { LineRefusal } from '../reservations/types.ts';
+import type { HoldLine, LineRefusal } from '../reservations/types.ts';
 import { problemFrom } from './answers.ts';
 import type { Answer, PartitionRequest } from './backends.ts';
 import type { FrontContext } from './context.ts';
@@ -25,12 +25,11 @@ export async function createReservation(context: FrontContext, request: Request)
   return once(context, request, body, (key) => create(context, body, key));
 }
 
-async function create(
-  context: FrontContext,
-  body: schemas.Reserve,
-  key: KeyInUse | undefined,
-): Promise<Response> {
-  const verdict = await reserve(context, wishOf(body, key));
+function create(context: FrontContext, body: schemas.Reserve, key: KeyInUse | undefined): Promise<Response> {
+  return reserve(context, wishOf(body, key)).then((verdict) => answerTo(body, verdict));
+}
+
+function answerTo(body: schemas.Reserve, verdict: Verdict): Response {
   if (verdict.kind !== 'held') return problem(...refusalOf(verdict));
   const { reservation } = verdict;
   const response = created(renderReservation(reservation, shortOf(body, verdict)));
@@ -48,13 +47,17 @@ export function sourcingFaults({ sourcing }: schemas.Reserve): Fault[] {
 export function wishOf(body: schemas.Reserve, key: KeyInUse | undefined): Wish {
   return {
     key,
-    lines: body.lines.map(({ sku, quantity, location }, line) => ({ line, sku, quantity, location })),
+    lines: body.lines.map(lineOf),
     strategy: body.sourcing?.strategy ?? 'most-available',
     locations: body.sourcing?.locations ?? ANY_LOCATION,
     expiresInMs: (body.expiresInSeconds ?? EXPIRES_IN_SECONDS_DEFAULT) * 1000,
     reference: body.reference,
     mode: body.mode ?? 'all',
   };
+}
+
+function lineOf({ sku, quantity, location }: schemas.Reserve['lines'][number], line: number): HoldLine {
+  return { line, sku, quantity, location };
 }
 
 /** What was not granted, where the answer says so. */

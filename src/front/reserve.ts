@@ -32,7 +32,9 @@ import type {
 import { partitionOf } from '../routing/partition-map.ts';
 import type { HoldRequest } from '../wire/messages.ts';
 import type { Answer, Asker } from './backends.ts';
-import { type KeyInUse, type Unwrapped, unwrapped } from './idempotency.ts';
+import { type KeyInUse, NOT_SHORT, type Unwrapped, unwrapped } from './idempotency.ts';
+
+const NOBODY: never[] = [];
 
 export interface Wish {
   lines: HoldLine[];
@@ -92,10 +94,10 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
     id: ids.next(now, home),
     role: 'decide',
     home,
-    participants: [],
+    participants: NOBODY,
     rehold: wish.rehold,
     mode: wish.mode,
-    refused: [],
+    refused: NOT_SHORT,
     key: wish.key,
     createdAt: now,
     expiresAt: now + wish.expiresInMs,
@@ -113,11 +115,13 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
   return decideTogether(backends, clock, lines, hold, groups, wish.key);
 }
 
-async function decideAlone(backends: Asker, hold: HoldRequest, key: KeyInUse | undefined): Promise<Verdict> {
-  const decided = unwrapped(await backends.ask(hold), key);
-  const { answer } = decided;
-  if (answer.kind === 'granted') return held(hold, hold.lines, [answer], answer.short);
-  return notHeld(decided, hold, hold.lines);
+function decideAlone(backends: Asker, hold: HoldRequest, key: KeyInUse | undefined): Promise<Verdict> {
+  return backends.ask(hold).then((answered) => {
+    const decided = unwrapped(answered, key);
+    const { answer } = decided;
+    if (answer.kind === 'granted') return held(hold, hold.lines, [answer], answer.short);
+    return notHeld(decided, hold, hold.lines);
+  });
 }
 
 /** What a request with this key was answered before; undefined where that is not known. */
@@ -149,7 +153,7 @@ async function decideTogether(
         ...hold,
         partition,
         role: 'try',
-        participants: [],
+        participants: NOBODY,
         rehold: undefined,
         key: undefined,
         lines: groups.get(partition)!,
@@ -166,7 +170,7 @@ async function decideTogether(
     // In mode `partial`, what one partition has nothing of is no answer while another has not said what it has.
     const isRefused = hold.mode === 'all' && tries.some((answer) => answer.kind === 'refused');
     const probed = isRefused
-      ? backends.ask({ ...hold, role: 'probe', participants: [], rehold: undefined })
+      ? backends.ask({ ...hold, role: 'probe', participants: NOBODY, rehold: undefined })
       : undefined;
     await settle();
     return notTried(lines, hold, tries, probed && unwrapped(await probed, key));
@@ -228,7 +232,8 @@ function notTried(
     return { kind: 'refused', lines: withSkus(hold.refused, lines) };
   }
   for (const answer of tries) {
-    const verdict = answer.kind === 'granted' ? undefined : notHeld({ answer, short: [] }, hold, lines);
+    const verdict =
+      answer.kind === 'granted' ? undefined : notHeld({ answer, short: NOT_SHORT }, hold, lines);
     // What a participant does not know it holds it will not keep: the home never heard of it.
     if (verdict?.kind === 'problem' && verdict.code !== 'outcome-unknown') return verdict;
   }
@@ -288,7 +293,7 @@ function held(
     createdAt: hold.createdAt,
     expiresAt: hold.expiresAt,
   };
-  if (hold.mode === 'all') return { kind: 'held', reservation, short: [] };
+  if (hold.mode === 'all') return { kind: 'held', reservation, short: NOT_SHORT };
   reservation.lines = Object.values(byLine);
   for (const line of reservation.lines)
     line.quantity = line.allocations.reduce((sum, { quantity }) => sum + quantity, 0);

@@ -182,7 +182,7 @@ export function decodeRequest(input: Reader): Request {
         ifVersion: decodeOptional(input),
       };
     case 'import-levels':
-      return { kind, partition, deadline, rows: list(input.u16(), () => decodeImportRow(input)) };
+      return { kind, partition, deadline, rows: list(input, input.u16(), decodeImportRow) };
     case 'get-levels':
       return { kind, partition, deadline, sku: readName(input) };
     case 'export-levels':
@@ -317,7 +317,7 @@ export function decodeReply(input: Reader): Reply {
     case 'granted':
       return {
         kind,
-        lines: list(input.u8(), () => ({ line: input.u8(), allocations: decodeAllocations(input) })),
+        lines: list(input, input.u8(), decodeGrantedPart),
         short: decodeRefusals(input),
       };
     case 'refused':
@@ -329,14 +329,14 @@ export function decodeReply(input: Reader): Reply {
         kind,
         changed: input.u16(),
         unchanged: input.u16(),
-        refused: list(input.u16(), () => ({ row: input.u16(), code: readProblem(input) })),
+        refused: list(input, input.u16(), decodeRefusedRow),
       };
     case 'levels':
       return {
         kind,
         next: decodeOptional(input),
         age: decodeOptional(input),
-        levels: list(input.u16(), () => decodeLevel(input)),
+        levels: list(input, input.u16(), decodeLevel),
       };
     case 'reservation':
       return { kind, reservation: decodeReservation(input) };
@@ -368,4 +368,12 @@ export function decodeReply(input: Reader): Reply {
     case 'replayed':
       return { kind, reply: decodeReply(input), short: decodeRefusals(input) };
   }
+}
+
+function decodeGrantedPart(input: Reader): Extract<Reply, { kind: 'granted' }>['lines'][number] {
+  return { line: input.u8(), allocations: decodeAllocations(input) };
+}
+
+function decodeRefusedRow(input: Reader): Extract<Reply, { kind: 'imported' }>['refused'][number] {
+  return { row: input.u16(), code: readProblem(input) };
 }

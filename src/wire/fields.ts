@@ -22,9 +22,10 @@ export function decodeOptional(input: Reader): number | undefined {
   return value === 0 ? undefined : value - 1;
 }
 
-export function list<T>(length: number, one: () => T): T[] {
+/** @param one a function that is there already: one made for each list would cost more than most items */
+export function list<T>(input: Reader, length: number, one: (input: Reader) => T): T[] {
   const items: T[] = [];
-  for (let i = 0; i < length; i++) items.push(one());
+  for (let i = 0; i < length; i++) items.push(one(input));
   return items;
 }
 
@@ -58,7 +59,7 @@ export function encodeSold(out: Writer, sold: Sold | undefined): void {
   if (sold !== undefined) for (const units of sold) out.u32(units);
 }
 export function decodeSold(input: Reader): Sold | undefined {
-  const sold = list(input.u8(), () => readUnits(input));
+  const sold = list(input, input.u8(), readUnits);
   return sold.length === 0 ? undefined : sold;
 }
 
@@ -73,12 +74,16 @@ export function encodeRefusals(out: Writer, refusals: Omit<LineRefusal, 'sku'>[]
 }
 
 export function decodeRefusals(input: Reader): Omit<LineRefusal, 'sku'>[] {
-  return list(input.u8(), () => ({
+  return list(input, input.u8(), decodeRefusal);
+}
+
+function decodeRefusal(input: Reader): Omit<LineRefusal, 'sku'> {
+  return {
     line: input.u8(),
     code: readProblem(input) as LineRefusal['code'],
     requested: input.f64(),
     available: input.f64(),
-  }));
+  };
 }
 
 export function encodeLevel(out: Writer, level: StockLevel): void {
@@ -138,12 +143,16 @@ export function encodeGrantedLines(out: Writer, lines: GrantedLine[]): void {
 }
 
 export function decodeGrantedLines(input: Reader): GrantedLine[] {
-  return list(input.u8(), () => ({
+  return list(input, input.u8(), decodeGrantedLine);
+}
+
+function decodeGrantedLine(input: Reader): GrantedLine {
+  return {
     line: input.u8(),
     quantity: input.u32(),
     sku: input.text(),
     allocations: decodeAllocations(input),
-  }));
+  };
 }
 
 export function encodeAllocations(out: Writer, allocations: Allocation[]): void {
@@ -155,5 +164,9 @@ export function encodeAllocations(out: Writer, allocations: Allocation[]): void 
 }
 
 export function decodeAllocations(input: Reader): Allocation[] {
-  return list(input.u16(), () => ({ quantity: input.u32(), location: input.text() }));
+  return list(input, input.u16(), decodeAllocation);
+}
+
+function decodeAllocation(input: Reader): Allocation {
+  return { quantity: input.u32(), location: input.text() };
 }

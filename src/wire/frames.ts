@@ -75,12 +75,13 @@ export class Outbox {
     return this.writer.length - this.sent > LINK_UNSENT_BYTES_MAX;
   }
 
-  put(id: number, encode: (writer: Writer) => void): void {
+  /** @param encode writes the message; it is handed over apart, so that no function is made for each */
+  put<T>(id: number, message: T, encode: (writer: Writer, message: T) => void): void {
     const { writer } = this;
     const start = writer.length;
     writer.u32(0);
     writer.u32(id);
-    encode(writer);
+    encode(writer, message);
     writer.patchU32(start, writer.length - start - 4);
     if (this.scheduled || this.blocked) return;
     this.scheduled = true;

@@ -1,5 +1,5 @@
 /** The message that holds stock, to bytes and back; see codec.ts. */
-import { MODES, STRATEGIES } from '../reservations/types.ts';
+import { type HoldLine, MODES, STRATEGIES } from '../reservations/types.ts';
 import type { Reader, Writer } from './bytes.ts';
 import {
   readId,
@@ -58,7 +58,7 @@ export function decodeHold(input: Reader, partition: number, deadline: number): 
     id: readId(input),
     role: pick(ROLES, input.u8()),
     home: readPartition(input),
-    participants: list(input.u8(), () => readPartition(input)),
+    participants: list(input, input.u8(), readPartition),
     rehold: decodeRehold(input),
     mode: pick(MODES, input.u8()),
     refused: decodeRefusals(input),
@@ -67,13 +67,17 @@ export function decodeHold(input: Reader, partition: number, deadline: number): 
     expiresAt: readTime(input),
     reference: readText(input) || undefined,
     strategy: pick(STRATEGIES, input.u8()),
-    locations: list(input.u16(), () => readName(input)),
-    lines: list(input.u16(), () => ({
-      line: input.u8(),
-      quantity: readQuantity(input),
-      sku: readName(input),
-      location: readText(input) || undefined,
-    })),
+    locations: list(input, input.u16(), readName),
+    lines: list(input, input.u16(), decodeHoldLine),
+  };
+}
+
+function decodeHoldLine(input: Reader): HoldLine {
+  return {
+    line: input.u8(),
+    quantity: readQuantity(input),
+    sku: readName(input),
+    location: readText(input) || undefined,
   };
 }
 

@@ -14,12 +14,16 @@ export function encodeHotSkus(out: Writer, skus: HotSku[]): void {
 }
 
 export function decodeHotSkus(input: Reader): HotSku[] {
-  return list(input.u8(), () => ({
+  return list(input, input.u8(), decodeHotSku);
+}
+
+function decodeHotSku(input: Reader): HotSku {
+  return {
     partition: input.u16(),
     sku: input.text(),
     asked: input.f64(),
     onHand: input.f64(),
     reserved: input.f64(),
     available: input.f64(),
-  }));
+  };
 }

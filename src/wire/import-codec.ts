@@ -47,12 +47,12 @@ export function decodeSummary(input: Reader): ImportSummary | undefined {
     accepted: readCount(input),
     unchanged: readCount(input),
     rejected: readCount(input),
-    errors: list(errorsOf(input), () => ({
-      line: readCount(input),
-      code: input.text(),
-      detail: input.longText(),
-    })),
+    errors: list(input, errorsOf(input), decodeFault),
   };
+}
+
+function decodeFault(input: Reader): ImportSummary['errors'][number] {
+  return { line: readCount(input), code: input.text(), detail: input.longText() };
 }
 
 function errorsOf(input: Reader): number {

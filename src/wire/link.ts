@@ -81,7 +81,7 @@ class SocketLink implements Link {
     if (outbox.full || unanswered.size >= LINK_REQUESTS_MAX) return receiver.resolve(OVERLOADED);
     this.lastId = (this.lastId + 1) >>> 0;
     unanswered.set(this.lastId, receiver);
-    outbox.put(this.lastId, (writer) => encodeTraced(writer, request));
+    outbox.put(this.lastId, request, encodeTraced);
   }
 
   ask(request: Request): Promise<Reply> {
@@ -178,11 +178,11 @@ export function wireOver(sockets: Sockets, clock: Clock): Wire {
           const onFrame = (id: number, bytes: Uint8Array, start: number, end: number): void => {
             const request = decodeTraced(reader.open(bytes, start, end));
             reader.close();
-            if (outbox.full) return outbox.put(id, (writer) => encodeReply(writer, OVERLOADED));
+            if (outbox.full) return outbox.put(id, OVERLOADED, encodeReply);
             unanswered++;
             const answer: Answer = (reply) => {
               unanswered--;
-              outbox.put(id, (writer) => encodeReply(writer, reply));
+              outbox.put(id, reply, encodeReply);
             };
             onRequest(request, answer, outbox);
           };

@@ -67,7 +67,7 @@ export function encodeFound(out: Writer, { next, reservations }: Found): void {
 
 export function decodeFound(input: Reader): Found {
   const next = input.text() || undefined;
-  return { kind: 'found', next, reservations: list(input.u16(), () => decodeReservation(input)) };
+  return { kind: 'found', next, reservations: list(input, input.u16(), decodeReservation) };
 }
 
 export function encodeEntries(out: Writer, { next, entries }: Entries): void {
@@ -78,7 +78,7 @@ export function encodeEntries(out: Writer, { next, entries }: Entries): void {
 
 export function decodeEntries(input: Reader): Entries {
   const next = decodeOptionalSeqs(input);
-  return { kind: 'entries', next, entries: list(input.u16(), () => decodeLedgerEntry(input)) };
+  return { kind: 'entries', next, entries: list(input, input.u16(), decodeLedgerEntry) };
 }
 
 function encodeLedgerEntry(out: Writer, entry: LedgerEntry): void {
@@ -112,7 +112,8 @@ function encodeOptionalSeqs(out: Writer, seqs: number[] = []): void {
   out.u16(seqs.length);
   for (const seq of seqs) out.f64(seq);
 }
+const decodeSeq = (input: Reader): number => input.f64();
 function decodeOptionalSeqs(input: Reader): number[] | undefined {
-  const seqs = list(input.u16(), () => input.f64());
+  const seqs = list(input, input.u16(), decodeSeq);
   return seqs.length === 0 ? undefined : seqs;
 }

@@ -15,12 +15,13 @@ class Pipe {
   }
 }
 
+const longText = (writer: Writer, text: string): void => writer.longText(text);
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 async function framesOf(texts: string[]): Promise<Uint8Array> {
   const pipe = new Pipe();
   const outbox = new Outbox(pipe, setImmediate);
-  for (const [i, text] of texts.entries()) outbox.put(i, (writer) => writer.longText(text));
+  for (const [i, text] of texts.entries()) outbox.put(i, text, longText);
   await turn();
   return new Uint8Array(pipe.taken);
 }
@@ -70,7 +71,7 @@ test('what the kernel does not take waits for the drain, and nothing is reordere
       const pipe = new Pipe([...capacities]);
       const outbox = new Outbox(pipe, setImmediate);
       for (let i = 0; i < texts.length; i++) {
-        outbox.put(i, (writer) => writer.longText(texts[i]));
+        outbox.put(i, texts[i], longText);
         if (i % 3 === 0) await turn();
         if (i % 4 === 0) outbox.drained();
       }
