@@ -47,12 +47,13 @@ export class Bodies {
   }
 
   /** As `read`, for a call that needs no body: an empty one is undefined. */
-  async readOptional<T>(request: Request, validator: Validator<T>): Promise<T | undefined | Response> {
-    const body = await this.text(request, BODY_BYTES_MAX);
-    if (body instanceof Response) return body;
-    if (body === '') return undefined;
-    const type = mediaTypeOf(request, JSON_ONLY);
-    return type instanceof Response ? type : check(body, validator);
+  readOptional<T>(request: Request, validator: Validator<T>): Promise<T | undefined | Response> {
+    return this.text(request, BODY_BYTES_MAX).then((body) => {
+      if (body instanceof Response) return body;
+      if (body === '') return undefined;
+      const type = mediaTypeOf(request, JSON_ONLY);
+      return type instanceof Response ? type : check(body, validator);
+    });
   }
 
   private text(request: Request, bytesMax: number): Promise<string | Response> {

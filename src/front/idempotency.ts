@@ -136,12 +136,13 @@ export function keyWith(text: string, fingerprint: string, partitions: number): 
 }
 
 /** Asks what has a key: the answer of an earlier request is unwrapped, and the key knows. */
-export async function askWith(
+export function askWith(
   backends: Asker,
   request: PartitionRequest,
   key: KeyInUse | undefined,
 ): Promise<Answer> {
-  return unwrapped(await backends.ask(request), key).answer;
+  const asked = backends.ask(request);
+  return key === undefined ? asked : asked.then((answer) => unwrapped(answer, key).answer);
 }
 
 /** Everything was granted whole, or nothing was. */

@@ -135,27 +135,30 @@ export interface ToHome {
 }
 
 /** Finds out where the reservation lives; or answers that nothing can have this id. */
-export async function atHome(
+export function atHome(
   { backends, clock }: FrontContext,
   givenId: string,
   run: (home: ToHome) => Promise<Response>,
 ): Promise<Response> {
   const id = givenId.toLowerCase();
   const partition = homeOf(id, backends.partitions);
-  if (partition === undefined)
-    return problem('invalid-id', { detail: `${shown(givenId)} is not an id that a reservation can have.` });
+  if (partition === undefined) {
+    const detail = `${shown(givenId)} is not an id that a reservation can have.`;
+    return Promise.resolve(problem('invalid-id', { detail }));
+  }
   return run({ id, partition, deadline: clock.now() + REQUEST_DEADLINE_MS });
 }
 
-async function answerOf(
+function answerOf(
   { backends }: FrontContext,
   request: PartitionRequest & { id: string },
   key?: KeyInUse,
 ): Promise<Response> {
-  const answer = await askWith(backends, request, key);
-  return answer.kind === 'reservation'
-    ? ok(renderReservation(answer.reservation))
-    : noReservation(answer, request.id, request.kind === 'get-reservation' ? 'reads' : 'writes');
+  return askWith(backends, request, key).then((answer) =>
+    answer.kind === 'reservation'
+      ? ok(renderReservation(answer.reservation))
+      : noReservation(answer, request.id, request.kind === 'get-reservation' ? 'reads' : 'writes'),
+  );
 }
 
 export function noReservation(answer: Answer, id: string, effect: 'reads' | 'writes'): Response {

@@ -175,11 +175,11 @@ function askLevels({ backends, clock }: FrontContext, sku: string): Promise<Answ
 
 /** Bad percent-encoding arrives as U+FFFD, which no key may have. */
 export function keyFaults(parameters: Record<string, string>): Fault[] {
-  return Object.entries(parameters)
-    .filter(([, value]) => !isText(value, KEY_BYTES_MAX))
-    .map(([parameter, value]) => ({
-      parameter,
-      code: 'not-allowed',
-      detail: `must be 1 to ${KEY_BYTES_MAX} bytes of percent-encoded UTF-8 without control characters, not ${shown(value)}`,
-    }));
+  const faults: Fault[] = [];
+  for (const [parameter, value] of Object.entries(parameters)) {
+    if (isText(value, KEY_BYTES_MAX)) continue;
+    const detail = `must be 1 to ${KEY_BYTES_MAX} bytes of percent-encoded UTF-8 without control characters, not ${shown(value)}`;
+    faults.push({ parameter, code: 'not-allowed', detail });
+  }
+  return faults;
 }
