@@ -54,6 +54,11 @@ export class Admission {
 
   constructor(private readonly clock: Clock) {}
 
+  /** Whether it does not keep up. Who had come may have left before a commit could say that it is over: then nothing is inside. */
+  get isOverloaded(): boolean {
+    return this.isStanding && this.inside > 0;
+  }
+
   /** Asked once for each command that comes. @param wait how long it may take at most, in milliseconds */
   refuses(wait = ADMITTED_WAIT_MS): boolean {
     if (this.inside < ADMITTED_MIN || this.isAway) return false;

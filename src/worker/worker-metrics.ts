@@ -52,13 +52,19 @@ interface Watched {
   actors(): Actor[];
   epoch(): number;
   databaseProblem(): string | undefined;
+  overloaded(): boolean;
 }
 
-export function watchWorker({ actors, epoch, databaseProblem }: Watched): void {
+export function watchWorker({ actors, epoch, databaseProblem, overloaded }: Watched): void {
   const served = () => actors().filter(({ state }) => state === 'serving').length;
   const sum = (of: (actor: Actor) => number) => () => actors().reduce((total, actor) => total + of(actor), 0);
   gauge('holdfast_database_up', 'Whether the database answers the worker', () =>
     databaseProblem() === undefined ? 1 : 0,
+  );
+  gauge(
+    'holdfast_worker_overloaded',
+    'Whether more comes to the worker than the database commits in time, so that it refuses the rest',
+    () => (overloaded() ? 1 : 0),
   );
   gauge('holdfast_partitions', 'Partitions of the worker', () => [
     { labels: { state: 'serving' }, value: served() },

@@ -228,6 +228,7 @@ export async function runWorker(parts: WorkerParts): Promise<RunningWorker> {
     actors: () => estate.all,
     epoch: () => Math.max(...lanes.map(({ epoch }) => epoch)),
     databaseProblem,
+    overloaded: () => lanes.some(({ admission }) => admission.isOverloaded),
   });
   const server = wire.listen(
     map.sockets[worker],

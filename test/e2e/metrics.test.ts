@@ -53,6 +53,7 @@ test('every front shows every process, alike', async () => {
     expect(total(families, 'holdfast_partitions', { state: 'serving' })).toBe(256);
     expect(total(families, 'holdfast_partitions_taken_total')).toBe(256);
     expect(total(families, 'holdfast_database_up')).toBe(2);
+    expect(families.get('holdfast_worker_overloaded')!.samples.map(({ value }) => value)).toEqual([0, 0]);
     expect(total(families, 'holdfast_link_up')).toBe(4);
   }
   expect([...(await at(0)).keys()].sort()).toEqual([...(await at(1)).keys()].sort());

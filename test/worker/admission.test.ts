@@ -123,9 +123,10 @@ async function build(commitMs: (rows: number) => number) {
 const rowMs = (rows: number): number => 2 + rows;
 
 test('five times of what a database can take: it does as much as ever, nobody waits for long, the rest is refused at once', async () => {
-  const { offer } = await build(rowMs);
+  const { offer, lane } = await build(rowMs);
   const alone = await offer(800, 10_000);
   expect(alone.refused).toBe(0);
+  expect(lane.admission.isOverloaded).toBe(false);
   const onset = await offer(5000, 5000);
   expect(onset.longestMs).toBeLessThan(3 * ADMITTED_WAIT_MS);
   const steady = await offer(5000, 20_000);
@@ -135,8 +136,10 @@ test('five times of what a database can take: it does as much as ever, nobody wa
     5000 * 20 - 2 * ADMITTED_WAIT_MS,
     5000 * 20 + 2 * ADMITTED_WAIT_MS,
   );
+  expect(lane.admission.isOverloaded).toBe(true);
   // And once the storm is over, all is as it was.
   await offer(800, 2000);
+  expect(lane.admission.isOverloaded).toBe(false);
   expect(await offer(800, 10_000)).toMatchObject({ refused: 0 });
 });
 
