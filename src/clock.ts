@@ -28,8 +28,8 @@ export function elapsedMs(): number {
   return performance.now();
 }
 
-/** Resolves with undefined where so long passes first. */
-export async function within<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
+/** The promise's result; undefined where that takes longer. */
+export async function resultWithin<T>(clock: Clock, ms: number, promise: Promise<T>): Promise<T | undefined> {
   let cancel = (): void => {};
   const passed = new Promise<undefined>((resolve) => {
     cancel = clock.after(ms, () => resolve(undefined));

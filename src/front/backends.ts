@@ -174,10 +174,15 @@ export class Backends implements Asker {
     return NO_WORKER;
   }
 
-  /** The API keys, of another worker each time: one that hangs does not keep them from us. Undefined: it can't say now. */
-  async keyring(withinMs: number): Promise<Keyring | undefined> {
-    const { links } = this;
-    const link = links[this.turn++ % links.length];
+  get workers(): number {
+    return this.links.length;
+  }
+
+  /** The API keys, as a worker says them; undefined where it can't now. */
+  async keyringOf(worker: number, withinMs: number): Promise<Keyring | undefined> {
+    const link = this.links.at(worker);
+    // A newer map may have fewer.
+    if (link === undefined) return undefined;
     const answer = await this.askLink(link, { kind: 'read-api-keys' }, this.clock.now() + withinMs);
     return answer.kind === 'api-keys' ? answer.keyring : undefined;
   }

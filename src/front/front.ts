@@ -4,7 +4,7 @@
  * partition map, not by the kernel.
  */
 import { Elysia } from 'elysia';
-import { systemClock, within } from '../clock.ts';
+import { resultWithin, systemClock } from '../clock.ts';
 import {
   API_KEYS_BEFORE_LISTENING_MS,
   BATCH_LINES_IN_FLIGHT_MAX,
@@ -83,7 +83,7 @@ export async function startFront(spec: FrontSpec, superior: Asked = alone(spec))
     if (spec.standby) {
       await keys.known;
     } else {
-      await within(clock, API_KEYS_BEFORE_LISTENING_MS, keys.known);
+      await resultWithin(clock, API_KEYS_BEFORE_LISTENING_MS, keys.known);
       listen(app, spec);
     }
     return {

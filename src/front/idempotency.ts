@@ -146,12 +146,12 @@ export function askWith(
 }
 
 /** Everything was granted whole, or nothing was. */
-export const NOT_SHORT: never[] = [];
+export const NOT_SHORT: readonly never[] = [];
 
 export interface Unwrapped {
   answer: Answer;
   /** Of an earlier request with the same key: the lines that were not granted whole. */
-  short: Omit<LineRefusal, 'sku'>[];
+  short: readonly Omit<LineRefusal, 'sku'>[];
 }
 
 export function unwrapped(answer: Answer, key: KeyInUse | undefined): Unwrapped {

@@ -6,7 +6,7 @@
  * A second call with the key waits for the first, though neither without end nor without a client; then its caller is to
  * send it again. Those that wait have a bound of their own: they leave the room of bulk calls to those that work.
  */
-import { within } from '../clock.ts';
+import { resultWithin } from '../clock.ts';
 import {
   CLAIM_PROLONGED_EVERY_MS,
   KEY_AT_ONCE_MS,
@@ -54,7 +54,7 @@ export class LongClaim {
     const { partition, token } = key;
     const deadline = clock.now() + KEY_WAIT_MS;
     const asked = backends.ask({ kind: 'claim', partition, deadline, key, token });
-    let answer = await within(clock, KEY_AT_ONCE_MS, asked);
+    let answer = await resultWithin(clock, KEY_AT_ONCE_MS, asked);
     const waits = answer === undefined && keyWaits.tryEnter(1);
     if (waits) {
       place.leave();

@@ -76,7 +76,7 @@ export function renderLedgerEntry(entry: LedgerEntry): string {
 }
 
 /** @param short in mode `partial`: the lines that were not granted whole */
-export function renderReservation(reservation: Reservation, short?: LineRefusal[]): string {
+export function renderReservation(reservation: Reservation, short?: readonly LineRefusal[]): string {
   const { id, status, lines, reference, createdAt, expiresAt, closedAt } = reservation;
   let body = `{"id":"${id}","status":"${status}","lines":[`;
   for (let i = 0; i < lines.length; i++) body += i === 0 ? renderLine(lines[0]) : `,${renderLine(lines[i])}`;

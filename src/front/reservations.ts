@@ -64,7 +64,7 @@ function lineOf({ sku, quantity, location }: schemas.Reserve['lines'][number], l
 export function shortOf(
   { mode }: schemas.Reserve,
   { short }: Extract<Verdict, { kind: 'held' }>,
-): LineRefusal[] | undefined {
+): readonly LineRefusal[] | undefined {
   return mode === 'partial' ? short : undefined;
 }
 

@@ -34,7 +34,8 @@ import type { HoldRequest } from '../wire/messages.ts';
 import type { Answer, Asker } from './backends.ts';
 import { type KeyInUse, NOT_SHORT, type Unwrapped, unwrapped } from './idempotency.ts';
 
-const NOBODY: never[] = [];
+/** No participant, and no refusal, yet. */
+const NONE: readonly never[] = [];
 
 export interface Wish {
   lines: HoldLine[];
@@ -52,7 +53,7 @@ export interface Wish {
 
 export type Verdict =
   /** `short`, in mode `partial`: lines that were not granted whole. */
-  | { kind: 'held'; reservation: Reservation; short: LineRefusal[] }
+  | { kind: 'held'; reservation: Reservation; short: readonly LineRefusal[] }
   /** The reservation that had expired, confirmed. */
   | { kind: 'reheld'; reservation: Reservation }
   | { kind: 'refused'; lines: LineRefusal[] }
@@ -94,10 +95,10 @@ export function reserve({ backends, clock, ids }: Coordinator, wish: Wish): Prom
     id: ids.next(now, home),
     role: 'decide',
     home,
-    participants: NOBODY,
+    participants: NONE,
     rehold: wish.rehold,
     mode: wish.mode,
-    refused: NOT_SHORT,
+    refused: NONE,
     key: wish.key,
     createdAt: now,
     expiresAt: now + wish.expiresInMs,
@@ -153,7 +154,7 @@ async function decideTogether(
         ...hold,
         partition,
         role: 'try',
-        participants: NOBODY,
+        participants: NONE,
         rehold: undefined,
         key: undefined,
         lines: groups.get(partition)!,
@@ -170,7 +171,7 @@ async function decideTogether(
     // In mode `partial`, what one partition has nothing of is no answer while another has not said what it has.
     const isRefused = hold.mode === 'all' && tries.some((answer) => answer.kind === 'refused');
     const probed = isRefused
-      ? backends.ask({ ...hold, role: 'probe', participants: NOBODY, rehold: undefined })
+      ? backends.ask({ ...hold, role: 'probe', participants: NONE, rehold: undefined })
       : undefined;
     await settle();
     return notTried(lines, hold, tries, probed && unwrapped(await probed, key));
@@ -191,7 +192,7 @@ async function settleNever(
   backends: Asker,
   clock: Clock,
   hold: HoldRequest,
-  asked: number[],
+  asked: readonly number[],
   tries: Answer[],
 ): Promise<void> {
   const now = clock.now();
@@ -260,7 +261,7 @@ function notHeld({ answer, short }: Unwrapped, { rehold }: HoldRequest, lines: H
 
 /** Refusals by line, with the SKUs of these lines. */
 export function withSkus(
-  refused: Omit<LineRefusal, 'sku'>[],
+  refused: readonly Omit<LineRefusal, 'sku'>[],
   lines: { line: number; sku: string }[],
 ): LineRefusal[] {
   return refused
@@ -275,7 +276,7 @@ function held(
   hold: HoldRequest,
   lines: HoldLine[],
   answers: Answer[],
-  short: Omit<LineRefusal, 'sku'>[],
+  short: readonly Omit<LineRefusal, 'sku'>[],
 ): Verdict {
   const byLine: GrantedLine[] = [];
   for (const answer of answers) {

@@ -63,7 +63,7 @@ export function decodeSold(input: Reader): Sold | undefined {
   return sold.length === 0 ? undefined : sold;
 }
 
-export function encodeRefusals(out: Writer, refusals: Omit<LineRefusal, 'sku'>[]): void {
+export function encodeRefusals(out: Writer, refusals: readonly Omit<LineRefusal, 'sku'>[]): void {
   out.u8(refusals.length);
   for (const { line, code, requested, available } of refusals) {
     out.u8(line);

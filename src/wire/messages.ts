@@ -43,7 +43,7 @@ export interface HoldRequest {
   /** The home partition; equals `partition` unless the role is `try`. */
   home: number;
   /** The other partitions of the reservation; only for the role `decide`. In mode `partial`, those that hold something. */
-  participants: number[];
+  participants: readonly number[];
   /**
    * Only for the role `decide`: the expired reservation that this one is confirmed for, at once and in
    * its name. The home answers with that reservation.
@@ -54,7 +54,7 @@ export interface HoldRequest {
   expiresAt: number;
   reference?: string;
   /** What the other partitions did not grant, to be part of this one's answer. */
-  refused: Omit<LineRefusal, 'sku'>[];
+  refused: readonly Omit<LineRefusal, 'sku'>[];
   key?: Key;
   strategy: Strategy;
   /** Where lines without a location may be sourced, in order of preference; empty: anywhere. */

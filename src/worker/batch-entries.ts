@@ -15,7 +15,7 @@ export interface NewReservation {
   createdAt: number;
   expiresAt: number;
   reference?: string;
-  participants: number[];
+  participants: readonly number[];
   /** (line, level, quantity) repeated, as an array literal. */
   lines: string;
 }

@@ -125,7 +125,7 @@ function allocateOf(state: PartitionState, turn: Turn, request: HoldRequest, mod
 
 /** Refusals of other partitions and of this one, by line. */
 function inOrder(
-  others: Omit<LineRefusal, 'sku'>[],
+  others: readonly Omit<LineRefusal, 'sku'>[],
   here: Omit<LineRefusal, 'sku'>[],
 ): Omit<LineRefusal, 'sku'>[] {
   return others.length === 0 ? here : [...others, ...here].sort((a, b) => a.line - b.line);

@@ -52,7 +52,11 @@ export class Peers {
    * Tells each participant until all have acknowledged, which may take until they are back.
    * @returns the participants' lines, or undefined if one of them no longer had them
    */
-  async settle(participants: number[], id: string, decision: Decision): Promise<GrantedLine[] | undefined> {
+  async settle(
+    participants: readonly number[],
+    id: string,
+    decision: Decision,
+  ): Promise<GrantedLine[] | undefined> {
     const parts = await Promise.all(participants.map((partition) => this.tell(partition, id, decision)));
     return parts.some((lines) => lines.length === 0) ? undefined : parts.flat();
   }

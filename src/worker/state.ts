@@ -36,9 +36,9 @@ export interface Host {
   /** Asks the home of a reservation what became of it; the answer comes back as a `settle`. */
   askHome(partition: number, home: number, id: string): void;
   /** Tells participants that the reservation is held; an answer isn't needed. */
-  tellHeld(participants: number[], id: string, expiresAt: number): void;
+  tellHeld(participants: readonly number[], id: string, expiresAt: number): void;
   /** Tells participants of a closing until all have acknowledged it. @returns their lines, if all still had them */
-  settle(participants: number[], id: string, decision: Decision): Promise<GrantedLine[] | undefined>;
+  settle(participants: readonly number[], id: string, decision: Decision): Promise<GrantedLine[] | undefined>;
   /** Reads a reservation that is not in memory. */
   find(home: number, id: string): Promise<Found>;
   /** Reads what was answered to an Idempotency-Key. */

@@ -325,7 +325,7 @@ describe('a front', () => {
         mayBeOpen: true,
         standby: false,
       });
-      expect(again).rejects.toThrow(
+      await expect(again).rejects.toThrow(
         `cannot listen at 127.0.0.1:${front.port}: another program is listening there`,
       );
       expect((await fetch(`${front.url}/livez`)).status).toBe(200);

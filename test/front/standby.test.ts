@@ -18,8 +18,8 @@ afterEach(async () => {
   ends = [];
 });
 
-/** A front, and a worker that can't say the keys before it `knows` them. */
-async function start(standby: boolean) {
+/** A front, and a worker that can't say the keys before it `knows` them; the other one, if there is one, says nothing at all. */
+async function start(standby: boolean, beside: 'nobody' | 'a silent worker' = 'nobody') {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-standby-'));
   const socket = join(folder, 'worker.sock');
   const state = { asked: 0, known: false, isStarted: false };
@@ -36,8 +36,15 @@ async function start(standby: boolean) {
     },
     () => {},
   );
+  const silent = join(folder, 'silent.sock');
+  const hung = listen(
+    silent,
+    () => {},
+    () => {},
+  );
+  const sockets = beside === 'nobody' ? [socket] : [socket, silent];
   const port = await freePorts(1);
-  const spec = { role: 'front', front: 0, host: '127.0.0.1', port, map: evenMap(1, 4, [socket]) } as const;
+  const spec = { role: 'front', front: 0, host: '127.0.0.1', port, map: evenMap(1, 4, sockets) } as const;
   const starting = startFront({ ...spec, fronts: 1, mayBeOpen: true, standby });
   const started = starting.then((front): Running => {
     state.isStarted = true;
@@ -46,7 +53,11 @@ async function start(standby: boolean) {
   ends = [
     () => rmSync(folder, { recursive: true, force: true }),
     () => worker.stop(),
-    async () => (await started).drain(),
+    () => hung.stop(),
+    async () => {
+      state.known = true;
+      await (await started).drain();
+    },
   ];
   const hasAsked = (): boolean => state.asked >= 3;
   await until(hasAsked, LATE_MS, () => 'it does not ask for the keys');
@@ -79,4 +90,11 @@ test('and where no worker says them, it listens nevertheless, and says so', asyn
   await started;
   expect(performance.now() - startedAt).toBeGreaterThan(API_KEYS_BEFORE_LISTENING_MS - 1);
   expect([await statusOf('/livez'), await statusOf('/v1/stock/A')]).toEqual([200, 503]);
+});
+
+test('a worker that hangs does not keep it from hearing what another one says', async () => {
+  const { state, started, statusOf } = await start(false, 'a silent worker');
+  state.known = true;
+  await started;
+  expect(await statusOf('/v1/stock/A')).toBe(401);
 });

@@ -22,6 +22,7 @@ const SHORT_SECONDS = 3;
 const PATIENCE_MS = 60_000;
 /** Orders that are granted before a load stops, so that what is checked afterwards says something, however slow all was. */
 export const PROMISED_MIN = 51;
+const ENOUGH_MS = 15_000;
 
 export interface LoadOptions {
   fronts?: number;
@@ -87,10 +88,14 @@ export class Load {
 
   /** Resolves when enough has been promised and each call has its answer. */
   async stop(): Promise<void> {
-    const isEnough = (): boolean => this.promised.size >= PROMISED_MIN;
-    await until(isEnough, PATIENCE_MS, () => `only ${this.promised.size} orders were granted; ${this.about}`);
-    this.stopping = true;
-    await this.running;
+    const isEnough = (): boolean => this.stopping || this.promised.size >= PROMISED_MIN;
+    const late = (): string => `only ${this.promised.size} orders were granted; ${this.about}`;
+    try {
+      await Promise.race([until(isEnough, ENOUGH_MS, late), this.running]);
+    } finally {
+      this.stopping = true;
+      await this.running;
+    }
   }
 
   /** For a failure's message. */
