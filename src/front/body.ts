@@ -131,7 +131,9 @@ export function parseJson(text: string, what: string): unknown {
 /** The type of the body, which must be one of these and in UTF-8. */
 export function mediaTypeOf<T extends MediaType>({ headers }: Request, types: readonly T[]): T | Response {
   const type = headers.get('content-type');
-  if (type !== null) for (const one of types) if (one === type || MEDIA[one].test(type)) return one;
+  if (type !== null) {
+    for (const one of types) if (one === type || MEDIA[one].test(type)) return one;
+  }
   const found = type === null ? 'There is no Content-Type' : `The Content-Type is ${type.slice(0, 100)}`;
   return problem('unsupported-media-type', {
     detail: `${found}; send ${types.join(' or ')} in UTF-8.`,

@@ -6,7 +6,7 @@
  */
 import type { Sampler } from '@opentelemetry/sdk-trace';
 import packageJson from '../../package.json' with { type: 'json' };
-import { systemClock } from '../clock.ts';
+import { resultWithin, systemClock } from '../clock.ts';
 import { log } from './log.ts';
 import { makeSpans, type Span } from './spans.ts';
 
@@ -72,10 +72,12 @@ export async function exportTraces(process: string, env: Env): Promise<() => Pro
       },
     };
   });
-  return () => {
-    const late = new Promise<void>((resolve) => systemClock.after(LAST_SPANS_MS, resolve));
-    return Promise.race([late, provider.shutdown().catch(() => {})]);
-  };
+  return () =>
+    resultWithin(
+      systemClock,
+      LAST_SPANS_MS,
+      provider.shutdown().catch(() => {}),
+    );
 }
 
 function isWanted(env: Env): boolean {

@@ -102,7 +102,8 @@ export class Connections {
   }
 }
 
-function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
+/** The answer; rejects where it takes longer. */
+export function inTime<T>(ms: number, answer: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     const cancel = systemClock.after(ms, () => reject(new NoAnswer(ms)));
     answer.then(resolve, reject).finally(cancel);

@@ -5,7 +5,7 @@
 
 import type { DatabaseSpec } from '../process.ts';
 import { hasUsableApiKey } from './api-keys.ts';
-import { failureText, openDatabase, type Sql } from './database.ts';
+import { failureText, inTime, openDatabase, type Sql } from './database.ts';
 import { sql as reservations } from './migrations/001-reservations.ts';
 import { sql as owners } from './migrations/002-owners.ts';
 import { sql as retention } from './migrations/003-retention.ts';
@@ -75,7 +75,7 @@ export async function prepareDatabase(
 
 /** @throws DatabaseRefused where the database doesn't answer */
 export async function requireAnswer(sql: Sql, spec: DatabaseSpec): Promise<void> {
-  await within(UNREACHABLE_AFTER_MS, sql`select 1`).catch((error) => {
+  await inTime(UNREACHABLE_AFTER_MS, sql`select 1`).catch((error) => {
     throw new DatabaseRefused(`the database at ${describe(spec)} cannot be reached: ${failureText(error)}`);
   });
 }
@@ -144,12 +144,4 @@ export function describe(spec: DatabaseSpec): string {
   } catch {
     return 'DATABASE_URL';
   }
-}
-
-function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  let timer: Timer;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms);
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
