@@ -16,8 +16,8 @@ export interface Statement {
 const CONNECTIONS = 64;
 const RELOAD_MS = 300;
 const READS = /^\s*(select|with|table|copy)\b/i;
-const OF_STOCK = /\b(from|join|table|copy)\s+(holdfast\.)?"?(stock_level|reservation|ledger)\b/i;
-const DELETES_OLD = /\bdelete\s+from\s+holdfast\.(reservation|ledger)\b/i;
+const OF_STOCK = /\b(from|join|table|copy)\s+(holdfast\.)?"?(stock_level|reservation|ledger|ledger_page)\b/i;
+const DELETES_OLD = /\bdelete\s+from\s+holdfast\.(reservation|ledger_page)\b/i;
 
 /** @returns every statement of Holdfast's database that ran under a short load, most calls first; none if it was not measured */
 export async function statementsOf(session: Session): Promise<Statement[]> {

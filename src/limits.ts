@@ -252,6 +252,8 @@ export const NEVER_KEPT_MS = 3_600_000;
 export const KEYS_LINGER_MS = 3_600_000;
 /** Rows that one statement deletes because they are old; small, so that no commit waits for its disk or its locks. */
 export const PRUNE_ROWS_MAX = 1000;
+/** Pages of the ledger that one statement looks at for that. */
+export const PRUNE_PAGES_MAX = 256;
 /** How long a worker waits after each such statement, and after it has been through all of its partitions. */
 export const PRUNE_PAUSE_MS = 25;
 export const PRUNE_EVERY_MS = 60_000;

@@ -1,76 +1,111 @@
 /**
  * Rows in the binary format of COPY (Postgres manual, COPY, "Binary Format"), made ahead: one chunk of
- * reservations and one of the ledger's entries, in which only what must be unique is changed before they
- * are sent again.
+ * reservations and one of the pages of the ledger with their entries, in which only what must be unique is changed before
+ * they are sent again.
  */
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const END = Buffer.from([0xff, 0xff]);
 const ID_BYTES = 16;
 /** An id begins with its time, as a UUID of version 7 does: neighbours are neighbours in an index. */
 const TIME_BYTES = 6;
+const INT8_OID = 20;
 const INT4_OID = 23;
 const INT2_OID = 21;
+const UUID_OID = 2950;
+/** Before the first element of an array, and before each. */
+const ARRAY_HEADER_BYTES = 20;
+const LENGTH_BYTES = 4;
 /** Microseconds of the Unix epoch's milliseconds 0, as Postgres counts them from the year 2000. */
 const EPOCH_MICROS = -946_684_800_000_000n;
 
 export const RESERVATION_COLUMNS =
   'partition, status, id, home, created_at, expires_at, participants, lines' as const;
-export const LEDGER_COLUMNS =
-  'partition, seq, level, previous, kind, on_hand_delta, reserved_delta, reservation, at' as const;
+export const PAGE_COLUMNS =
+  'page, epoch, source, at, kinds, partitions, seqs, levels, previous, reserved_deltas, reservations' as const;
+
+/** Where something stands that is written anew each time. */
+interface Places {
+  /** The id of each reservation, in its row and in the list of its page, and the number of its entry. */
+  rows: { reservation: number; entry: number; seq: number }[];
+  pages: number[];
+}
 
 export class Chunk {
   private constructor(
     readonly reservations: Buffer,
-    readonly ledger: Buffer,
-    /** Where the id of each row is, and the entry's number in the ledger. */
-    private readonly idAt: { reservation: number; entry: number; seq: number }[],
+    readonly pages: Buffer,
+    private readonly places: Places,
   ) {}
 
-  /** Of reservations of one line as Holdfast writes them, over so many partitions. */
-  static of(rows: number, partitions: number): Chunk {
+  /**
+   * Of reservations of one line as Holdfast writes them, over so many partitions.
+   * @param rows in all, and on a page @param kindOid of the type of an entry's kind
+   */
+  static of(rows: { all: number; page: number }, partitions: number, kindOid: number): Chunk {
     const at = timestamp(Date.now());
     const reservations: Buffer[] = [SIGNATURE];
-    const ledger: Buffer[] = [SIGNATURE];
-    const idAt: { reservation: number; entry: number; seq: number }[] = [];
+    const pages: Buffer[] = [SIGNATURE];
+    const places: Places = { rows: [], pages: [] };
+    const status = text('held');
+    const id = Buffer.alloc(ID_BYTES);
     let reservationsBytes = SIGNATURE.length;
-    let ledgerBytes = SIGNATURE.length;
-    for (let row = 0; row < rows; row++) {
-      const partition = int2(row % partitions);
-      const level = int4(row);
-      const status = text('held');
-      const id = Buffer.alloc(ID_BYTES);
-      const lines = array(INT4_OID, [int4(0), level, int4(1)]);
-      const reservation = tuple([partition, status, id, partition, at, at, array(INT2_OID, []), lines]);
-      const entry = tuple([partition, int8(0n), level, int8(0n), status, int8(0n), int8(1n), id, at]);
+    let pagesBytes = SIGNATURE.length;
+    for (let first = 0; first < rows.all; first += rows.page) {
+      const numbers = Array.from({ length: Math.min(rows.page, rows.all - first) }, (_, i) => first + i);
+      const list = (type: number, element: (row: number) => Buffer): Buffer =>
+        array(type, numbers.map(element));
+      const before = [int8(0n), int8(0n), int2(0), at, array(kindOid, [status])];
+      const lists = [
+        list(INT2_OID, (row) => int2(row % partitions)),
+        list(INT8_OID, () => int8(0n)),
+        list(INT4_OID, int4),
+        list(INT8_OID, () => int8(0n)),
+        list(INT8_OID, () => int8(1n)),
+        list(UUID_OID, () => id),
+      ];
+      const page = tuple([...before, ...lists]);
       // Two bytes that count the fields, and four before each field with its length.
-      const seq = ledgerBytes + 2 + 4 + partition.length + 4;
-      idAt.push({
-        reservation: reservationsBytes + 2 + 4 + partition.length + 4 + status.length + 4,
-        entry: ledgerBytes + entry.length - at.length - 4 - ID_BYTES,
-        seq,
-      });
-      reservations.push(reservation);
-      ledger.push(entry);
-      reservationsBytes += reservation.length;
-      ledgerBytes += entry.length;
+      const placeOf = (field: number): number =>
+        [...before, ...lists]
+          .slice(0, field)
+          .reduce((sum, { length }) => sum + LENGTH_BYTES + length, pagesBytes + 2 + LENGTH_BYTES);
+      const seqs = placeOf(before.length + 1) + ARRAY_HEADER_BYTES + LENGTH_BYTES;
+      const ids = placeOf(before.length + 5) + ARRAY_HEADER_BYTES + LENGTH_BYTES;
+      places.pages.push(placeOf(0));
+      pages.push(page);
+      pagesBytes += page.length;
+      for (const [i, row] of numbers.entries()) {
+        const partition = int2(row % partitions);
+        const lines = array(INT4_OID, [int4(0), int4(row), int4(1)]);
+        const reservation = tuple([partition, status, id, partition, at, at, array(INT2_OID, []), lines]);
+        places.rows.push({
+          reservation: reservationsBytes + 2 + 3 * LENGTH_BYTES + partition.length + status.length,
+          entry: ids + i * (LENGTH_BYTES + ID_BYTES),
+          seq: seqs + i * (LENGTH_BYTES + 8),
+        });
+        reservations.push(reservation);
+        reservationsBytes += reservation.length;
+      }
     }
-    return new Chunk(Buffer.concat([...reservations, END]), Buffer.concat([...ledger, END]), idAt);
+    return new Chunk(Buffer.concat([...reservations, END]), Buffer.concat([...pages, END]), places);
   }
 
   get rows(): number {
-    return this.idAt.length;
+    return this.places.rows.length;
   }
 
-  /** Makes it a chunk of other reservations, made now, whose entries have the numbers from `seq` on. */
+  /** Makes it a chunk of other reservations, made now, whose entries, and whose pages, have the numbers from `seq` on. */
   renew(seq: number): void {
     const id = Buffer.alloc(ID_BYTES);
-    for (const [row, { reservation, entry, seq: seqAt }] of this.idAt.entries()) {
+    for (const [row, { reservation, entry, seq: seqAt }] of this.places.rows.entries()) {
       crypto.getRandomValues(id);
       id.writeUIntBE(Date.now(), 0, TIME_BYTES);
       this.reservations.set(id, reservation);
-      this.ledger.set(id, entry);
-      this.ledger.writeBigInt64BE(BigInt(seq + row), seqAt);
+      this.pages.set(id, entry);
+      this.pages.writeBigInt64BE(BigInt(seq + row), seqAt);
     }
+    for (const [page, pageAt] of this.places.pages.entries())
+      this.pages.writeBigInt64BE(BigInt(seq + page), pageAt);
   }
 }
 

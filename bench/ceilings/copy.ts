@@ -1,14 +1,14 @@
 /**
  * What Postgres takes over one connection: binary COPY of the rows that a reservation leaves behind (itself, and
- * its entry in the ledger) into tables of the same shape and with the same indexes, committed every
+ * its entry in a page of the ledger) into tables of the same shape and with the same indexes, committed every
  * so many rows. It decides nothing, and updates no level.
  */
 import { finished } from 'node:stream/promises';
 import type postgres from 'postgres';
-import { PARTITIONS_DEFAULT } from '../../src/limits.ts';
+import { BATCH_COMMANDS_MAX, PARTITIONS_DEFAULT } from '../../src/limits.ts';
 import type { Measured } from '../generators/generator.ts';
 import { NO_EFFECTS } from '../shot.ts';
-import { Chunk, LEDGER_COLUMNS, RESERVATION_COLUMNS } from './copy-rows.ts';
+import { Chunk, PAGE_COLUMNS, RESERVATION_COLUMNS } from './copy-rows.ts';
 
 export class CopyCeiling {
   private seq = 1;
@@ -23,13 +23,16 @@ export class CopyCeiling {
     await sql.unsafe(`
       create schema if not exists bench;
       create table if not exists bench.reservation (like holdfast.reservation including all);
-      create table if not exists bench.ledger (like holdfast.ledger including all)`);
-    return new CopyCeiling(sql, Chunk.of(rows, PARTITIONS_DEFAULT));
+      create table if not exists bench.ledger_page (like holdfast.ledger_page including all)`);
+    const [{ oid }] = await sql<
+      { oid: number }[]
+    >`select 'holdfast.ledger_kind'::regtype::oid::integer as oid`;
+    return new CopyCeiling(sql, Chunk.of({ all: rows, page: BATCH_COMMANDS_MAX }, PARTITIONS_DEFAULT, oid));
   }
 
   async run(seconds: number): Promise<Measured> {
     const { sql, chunk } = this;
-    await sql`truncate bench.reservation, bench.ledger`;
+    await sql`truncate bench.reservation, bench.ledger_page`;
     let busyMs = 0;
     let operations = 0;
     while (busyMs < seconds * 1000) {
@@ -38,13 +41,14 @@ export class CopyCeiling {
       const startedAt = performance.now();
       await sql.begin(async (tx) => {
         await copyInto(tx, `bench.reservation (${RESERVATION_COLUMNS})`, chunk.reservations);
-        await copyInto(tx, `bench.ledger (${LEDGER_COLUMNS})`, chunk.ledger);
+        await copyInto(tx, `bench.ledger_page (${PAGE_COLUMNS})`, chunk.pages);
       });
       busyMs += performance.now() - startedAt;
       operations += chunk.rows;
     }
-    const [{ rows }] =
-      await sql`select count(*)::float8 as rows from bench.ledger join bench.reservation on id = reservation`;
+    const [{ rows }] = await sql`
+        select count(*)::float8 as rows
+          from (select unnest(reservations) as id from bench.ledger_page) e join bench.reservation using (id)`;
     if (rows !== operations) throw new Error(`COPY wrote ${rows} rows of ${operations}`);
     return {
       tool: 'bench',

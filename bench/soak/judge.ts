@@ -4,7 +4,7 @@
  * maxima; latency by the median of what the intervals of a quarter had, so that one that another program has disturbed says little.
  *
  * What must grow is told by the piece instead: a key takes memory for as long as it is remembered, and a reservation,
- * an entry of the ledger and a key are rows that are kept.
+ * a page of the ledger and a key are rows that are kept.
  */
 import { Latencies } from '../latencies.ts';
 import { addUp, median, sum } from '../numbers.ts';
@@ -53,7 +53,7 @@ const HELD_SHARE = 1.1;
 const RATE_SHARE = 0.98;
 /** Rewritten in place: they must not grow at all. */
 const IN_PLACE = ['stock_level', 'owner', 'partition'];
-const APPENDED = ['reservation', 'ledger', 'idempotency_key'];
+const APPENDED = ['reservation', 'ledger_page', 'idempotency_key'];
 
 export function quarters<T>(samples: T[]): { first: T[]; last: T[] } {
   const size = Math.floor(samples.length / 4);

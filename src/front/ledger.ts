@@ -23,7 +23,7 @@ export async function readLedger(
   if (query instanceof Response) return query;
   const { location, cursor, limit = ENTRIES_PER_PAGE_DEFAULT } = query;
   const listing: Listing = { path: `/v1/stock/${encodeURIComponent(sku)}/ledger`, filters: { location } };
-  const from = cursor === undefined ? undefined : seqsOf(positionOf(listing, cursor));
+  const from = cursor === undefined ? undefined : placesOf(positionOf(listing, cursor));
   if (cursor !== undefined && from === undefined) return cursorRefused();
   const deadline = clock.now() + REQUEST_DEADLINE_MS;
   const answer = await backends.search({ kind: 'read-ledger', deadline, sku, location, from, limit });
@@ -33,35 +33,52 @@ export async function readLedger(
   return pageOf(listing, answer.entries.map(renderLedgerEntry), limit, next);
 }
 
+/** Enough for any number. */
+const WIDTH_MAX = 7;
+
 /**
- * The entry of each level that a page goes on with, in few bytes, since a SKU may have many levels and a
- * cursor stands in a URL: the newest one, then how far behind it each is, 0 for a level that has no more.
- * Numbers are varints, seven bits a byte and the lowest first (as in LEB128).
+ * What the next page comes behind, and the page of the ledger that each level goes on with, in few bytes, since a SKU may have
+ * many levels and a cursor stands in a URL: the newest one, then how far behind it each is, 0 for a level that has no more. All
+ * distances have the same number of bytes, which comes first: five for 34 years of milliseconds.
  */
-function bytesOf(seqs: number[]): Uint8Array {
-  const newest = Math.max(...seqs);
-  const bytes: number[] = [];
-  for (const value of [newest, ...seqs.map((seq) => (seq === 0 ? 0 : newest - seq + 1))]) {
-    let rest = value;
-    for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) + 128);
-    bytes.push(rest);
-  }
+function bytesOf([shown, ...pages]: number[]): Uint8Array {
+  const newest = Math.max(...pages);
+  const distances = pages.map((page) => (page === 0 ? 0 : newest - page + 1));
+  const width = widthOf(Math.max(...distances));
+  const bytes = [width];
+  for (const value of [shown, newest]) push(bytes, value, WIDTH_MAX);
+  for (const distance of distances) push(bytes, distance, width);
   return Uint8Array.from(bytes);
 }
 
-function seqsOf(bytes: Uint8Array | undefined): number[] | undefined {
+function placesOf(bytes: Uint8Array | undefined): number[] | undefined {
   if (bytes === undefined) return undefined;
-  const values: number[] = [];
-  let value = 0;
-  let weight = 1;
-  for (const byte of bytes) {
-    value += (byte % 128) * weight;
-    weight *= 128;
-    if (byte >= 128) continue;
-    values.push(value);
-    value = 0;
-    weight = 1;
+  const [width] = bytes;
+  // Not one of ours, whatever its checksum says.
+  const distances = bytes.length - 1 - 2 * WIDTH_MAX;
+  if (width < 1 || width > WIDTH_MAX || distances < width || distances % width !== 0) return undefined;
+  const shown = read(bytes, 1, WIDTH_MAX);
+  const newest = read(bytes, 1 + WIDTH_MAX, WIDTH_MAX);
+  const places = [shown];
+  for (let at = 1 + 2 * WIDTH_MAX; at < bytes.length; at += width) {
+    const distance = read(bytes, at, width);
+    places.push(distance === 0 ? 0 : newest - distance + 1);
   }
-  const [newest, ...behind] = values;
-  return behind.map((distance) => (distance === 0 ? 0 : newest - distance + 1));
+  return places;
+}
+
+function widthOf(value: number): number {
+  let width = 1;
+  while (value >= 256 ** width) width++;
+  return width;
+}
+
+function push(bytes: number[], value: number, width: number): void {
+  for (let byte = width - 1; byte >= 0; byte--) bytes.push(Math.floor(value / 256 ** byte) % 256);
+}
+
+function read(bytes: Uint8Array, at: number, width: number): number {
+  let value = 0;
+  for (let byte = at; byte < at + width; byte++) value = value * 256 + bytes[byte];
+  return value;
 }

@@ -5,23 +5,25 @@ export interface BatchRows {
   owner: { epoch: number; commitSeq: number };
   /** When everything in the batch was decided. */
   at: number;
+  /** Of the ledger, which all entries stand on; see migration 009. */
+  page: number;
   /** Of the trace that the batch is part of. */
   traceparent: string | undefined;
   newLevels: LevelColumns & { sku: string[]; location: string[] };
-  /** New levels that are as the count that made them found them: each is a row of the level, and one of its first entry. */
+  /** New levels that are as the count that made them found them, each with its first entry. */
   counted: {
     partition: number[];
     level: number[];
     onHand: number[];
     safetyStock: number[];
     backorderLimit: number[];
-    /** The sequence number of the entry. */
-    entry: number[];
+    /** The entry's number. */
+    seq: number[];
     sku: string[];
     location: string[];
   };
   levels: LevelColumns;
-  /** Reservations that are line 0, of one level, and of one partition: each is a row of its own, and one of its entry. */
+  /** Reservations that are line 0, of one level, and of one partition, each with its entry. */
   holds: {
     partition: number[];
     id: string[];
@@ -30,8 +32,8 @@ export interface BatchRows {
     reference: (string | null)[];
     level: number[];
     quantity: number[];
-    /** The sequence number of the entry, and of the one before it of the same level. */
-    entry: number[];
+    /** The entry's number, and the page of the one before it of the same level. */
+    seq: number[];
     previous: number[];
   };
   /** The others. */
@@ -48,15 +50,16 @@ export interface BatchRows {
     lines: string[];
     sold: (string | null)[];
   };
-  /** Closings of reservations whose units here are one level's: each changes a row that an earlier batch has inserted, and is a row of its entry. */
+  /** Closings of reservations whose units here are one level's, each with its entry: changes of rows that earlier batches have inserted. */
   closings: {
     partition: number[];
     id: string[];
     status: string[];
     expiresAt: number[];
     level: number[];
-    quantity: number[];
-    entry: number[];
+    onHandDelta: number[];
+    reservedDelta: number[];
+    seq: number[];
     previous: number[];
   };
   /** Other changes of such rows. */
@@ -69,11 +72,12 @@ export interface BatchRows {
     sold: (string | null)[];
     reheldAs: (string | null)[];
   };
+  /** Other entries. */
   ledger: {
     partition: number[];
     seq: number[];
     level: number[];
-    /** The entry before it of the same level; 0 for the first. */
+    /** The page of the entry before it of the same level; 0 for the first. */
     previous: number[];
     kind: string[];
     onHandDelta: number[];
@@ -102,8 +106,6 @@ export interface LevelColumns {
   safetyStock: number[];
   backorderLimit: number[];
   version: number[];
-  /** The sequence number of the level's last entry in the ledger. */
-  lastEntry: number[];
 }
 
 function levelColumns(): LevelColumns {
@@ -115,15 +117,15 @@ function levelColumns(): LevelColumns {
     safetyStock: [],
     backorderLimit: [],
     version: [],
-    lastEntry: [],
   };
 }
 
 /** @param at when everything in the batch is decided, in milliseconds */
-export function emptyRows(at: number): BatchRows {
+export function emptyRows(at: number, page: number): BatchRows {
   return {
     owner: { epoch: 0, commitSeq: 0 },
     at,
+    page,
     traceparent: undefined,
     newLevels: { ...levelColumns(), sku: [], location: [] },
     counted: {
@@ -132,7 +134,7 @@ export function emptyRows(at: number): BatchRows {
       onHand: [],
       safetyStock: [],
       backorderLimit: [],
-      entry: [],
+      seq: [],
       sku: [],
       location: [],
     },
@@ -145,7 +147,7 @@ export function emptyRows(at: number): BatchRows {
       reference: [],
       level: [],
       quantity: [],
-      entry: [],
+      seq: [],
       previous: [],
     },
     reservations: {
@@ -166,8 +168,9 @@ export function emptyRows(at: number): BatchRows {
       status: [],
       expiresAt: [],
       level: [],
-      quantity: [],
-      entry: [],
+      onHandDelta: [],
+      reservedDelta: [],
+      seq: [],
       previous: [],
     },
     changes: { partition: [], id: [], was: [], status: [], expiresAt: [], sold: [], reheldAs: [] },

@@ -2,12 +2,12 @@
  * What must hold of the books at any moment, whoever reads them: each rule is one query whose rows are
  * what breaks it, and one sentence for such a row. `verify` and the tests ask the same ones.
  *
- * Where the beginning of a ledger has been deleted (see migration 003), openings stand for it. A reservation made
+ * Where the beginning of the ledger has been deleted (see migration 003), openings stand for it. A reservation made
  * before the cut may then lack its first entries, and is given the benefit of the doubt; its id has its time.
  */
 
 /** A row of a rule's query. */
-type Row = Record<string, string | number | null>;
+type Row = Record<string, string | number | boolean | null>;
 
 export interface BookRule {
   name: string;
@@ -26,9 +26,9 @@ export const WHOLE_TABLES = `
 
 /** Entries of the ledger, and the openings in the place of those deleted. */
 export const MOVEMENTS = `(
-  select partition, level, seq, on_hand_delta as on_hand, reserved_delta as reserved from holdfast.ledger
+  select partition, level, seq, page, on_hand_delta as on_hand, reserved_delta as reserved from holdfast.ledger
   union all
-  select partition, level, seq, on_hand, reserved from holdfast.ledger_opening)`;
+  select partition, level, seq, page, on_hand, reserved from holdfast.ledger_opening)`;
 
 /** What open reservations hold, by these columns. Unnested: a subscript would unpack a long stored array each time. */
 export const heldBy = (columns: 'partition, level' | 'partition, id, level'): string => `(
@@ -39,10 +39,10 @@ export const heldBy = (columns: 'partition, level' | 'partition, id, level'): st
        from unnest(r.lines) with ordinality u (value, n) group by (n - 1) / 3) l
    where r.status = 'held' group by ${columns})`;
 
-/** No reservation made before a partition's ledger was last cut has a greater id there; a minute more for clocks. */
-export const FIRST_ID = `
-  (lpad(to_hex((extract(epoch from greatest(p.pruned_at + interval '1 minute', 'epoch')) * 1000)::bigint), 12, '0')
-   || repeat('0', 20))::uuid`;
+/** No reservation made before the ledger was last cut has a greater id; a minute more for clocks. */
+export const FIRST_ID = `(
+  select (lpad(to_hex((extract(epoch from greatest(pruned_at + interval '1 minute', 'epoch')) * 1000)::bigint), 12, '0')
+          || repeat('0', 20))::uuid from holdfast.ledger_cut)`;
 
 /** What the parts of a reservation are closed as, by the row of its home. */
 const DECISION = `case
@@ -50,7 +50,7 @@ const DECISION = `case
   when h.reheld_as is not null then 'expired'
   else coalesce(h.status::text, 'never') end`;
 
-/** Behind every entry of the ledger. */
+/** Behind every entry of a ledger. */
 const ENDLESS = '9223372036854775807';
 
 /** Units of a reservation's row; nearly every row has one line. */
@@ -93,49 +93,55 @@ export function bookRules(graceMs: number): BookRule[] {
     {
       name: 'the ledger of a partition has no gaps',
       query: `
-        with gapped as (
-          select p.partition, p.pruned_seq
-            from holdfast.partition p
-            join (select partition, min(seq) as first, max(seq) as last, count(*) as entries
-                    from holdfast.ledger group by 1) g using (partition)
-           where first <> pruned_seq + 1 or entries <> last - pruned_seq)
-        select partition, seq, before
-          from (select g.partition, g.seq,
-                       lag(g.seq, 1, d.pruned_seq) over (partition by g.partition order by g.seq) as before
-                  from holdfast.ledger g join gapped d using (partition)) g
+        with number as (
+          select partition, seq, false as is_end from holdfast.ledger
+          union all
+          select partition, sum(version)::bigint + 1, true from holdfast.stock_level group by 1),
+        gapped as (
+          select partition, coalesce(d.seq, 0) as folded
+            from (select partition, min(seq) as first, max(seq) as last, max(seq) filter (where is_end) as behind, count(*) as numbers
+                    from number group by 1) n
+            left join (select partition, max(seq) as seq from holdfast.ledger_opening group by 1) d using (partition)
+           where first <> coalesce(d.seq, 0) + 1 or numbers <> last - coalesce(d.seq, 0) or behind is distinct from last)
+        select partition, seq, before, is_end
+          from (select n.partition, n.seq, n.is_end,
+                       lag(n.seq, 1, g.folded) over (partition by n.partition order by n.is_end, n.seq) as before
+                  from number n join gapped g using (partition)) n
          where seq <> before + 1`,
-      sentence: ({ partition, seq, before }) =>
-        Number(seq) > Number(before)
-          ? `partition ${partition}: between entries ${before} and ${seq}, ${Number(seq) - Number(before) - 1} missing`
-          : `partition ${partition}: entry ${seq} is there, though the openings stand for those up to ${before}`,
+      sentence: ({ partition, seq, before, is_end }) => {
+        const missing = Number(seq) - Number(before) - 1;
+        if (is_end)
+          return `partition ${partition}: its last entry is ${before}, but its levels have changed ${Number(seq) - 1} times`;
+        if (missing > 0)
+          return `partition ${partition}: between entries ${before} and ${seq}, ${missing} missing`;
+        return missing === -1
+          ? `partition ${partition}: entry ${seq} is there twice`
+          : `partition ${partition}: entry ${seq} is there, though the openings stand for those up to ${before}`;
+      },
     },
     {
-      name: 'each entry names the one before it of its level, and each level its last',
+      name: 'each entry names the page of the one before it of its level, and each level that of its last',
       query: `
-        with broken as (
-          select partition, level
-            from (select partition, level, seq, previous, previous >= seq as backwards from holdfast.ledger
-                  union all
-                  select partition, level, seq, 0, false from holdfast.ledger_opening
-                  union all
-                  select partition, level, 0, last_entry, false from holdfast.stock_level) e
-           group by 1, 2
-          having bool_or(backwards) or sum(hashint8(seq)::bigint) <> sum(hashint8(previous)::bigint))
+        with link as (
+          select partition, level, seq, page, previous from holdfast.ledger
+          union all
+          select partition, level, seq, page, null from holdfast.ledger_opening
+          union all
+          select partition, level, ${ENDLESS}, 0, last_page from holdfast.stock_level),
+        broken as (
+          select partition, level from link group by 1, 2
+          having bool_or(seq < ${ENDLESS} and previous > page)
+              or sum(hashint8(page)::bigint) <> sum(hashint8(coalesce(previous, 0))::bigint))
         select partition, level, s.sku, s.location, nullif(seq, ${ENDLESS}) as seq, previous, before
           from (select partition, level, seq, previous,
-                       lag(seq, 1, 0::bigint) over (partition by partition, level order by seq) as before
-                  from (select partition, level, seq, previous from holdfast.ledger
-                        union all
-                        select partition, level, seq, null from holdfast.ledger_opening
-                        union all
-                        select partition, level, ${ENDLESS}, last_entry from holdfast.stock_level) e
-                  join broken using (partition, level)) e
+                       lag(page, 1, 0::bigint) over (partition by partition, level order by seq) as before
+                  from link join broken using (partition, level)) e
           left join holdfast.stock_level s using (partition, level)
          where previous <> before`,
       sentence: (row) =>
         row.seq === null
-          ? `${level(row)}: its last entry is ${row.before}, but the level names ${row.previous}`
-          : `${level(row)}: before entry ${row.seq} comes ${row.before}, but it names ${row.previous}`,
+          ? `${level(row)}: its last entry is on page ${row.before}, but the level names ${row.previous}`
+          : `${level(row)}: before entry ${row.seq} comes one of page ${row.before}, but it names ${row.previous}`,
     },
     {
       name: 'a reservation took its units once, and gave back or sold what it closed with',
@@ -146,9 +152,9 @@ export function bookRules(graceMs: number): BookRule[] {
           select partition, reservation as id, sum(greatest(reserved_delta, 0))::bigint as taken,
                  sum(reserved_delta)::bigint as held, -sum(on_hand_delta)::bigint as sold, bool_or(kind = 'corrected') as corrected
             from holdfast.ledger where reservation is not null group by 1, 2),
-        cut as (select p.partition, ${FIRST_ID} as first_id from holdfast.partition p)
+        cut as (select ${FIRST_ID} as first_id)
         select partition, id, r.status, r.units, e.taken, e.taken - e.held as given, e.sold
-          from parts r full join entries e using (partition, id) join cut using (partition)
+          from parts r full join entries e using (partition, id) cross join cut
          where case when id >= first_id
                     -- What was corrected need only come out right.
                     then r.id is null and not e.corrected

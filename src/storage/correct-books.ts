@@ -4,37 +4,34 @@
  * - Open reservations are the truth for `reserved`: the level is set to the units that they hold, and the ledger
  *   gets what it lacks. Where a reservation's own entries don't add up to what its row says, the entry carries its id.
  * - A level's `onHand` is the truth where its ledger disagrees: the level stays, the ledger gets the difference.
- * - A level whose last entry is another than it says gets an entry behind the one that is really the last.
+ * - A level whose last entry is on another page than it says gets an entry behind the one that is really the last.
  *
  * Nothing is deleted and no entry is changed: gaps, links within the history, and reservations that contradict
  * each other stay as they are.
  */
-import { LOCK_WAIT_MS } from '../limits.ts';
+import { BATCH_COMMANDS_MAX, LOCK_WAIT_MS } from '../limits.ts';
 import { FIRST_ID, heldBy, MOVEMENTS, WHOLE_TABLES } from './book-rules.ts';
 import { Fenced, type Sql } from './database.ts';
 import { takePartitions } from './take-partitions.ts';
 
 const CORRECTIONS = `
-  tails as (
-    select p.partition, ${FIRST_ID} as first_id,
-           greatest(p.pruned_seq, (select max(g.seq) from holdfast.ledger g where g.partition = p.partition)) as tail
-      from holdfast.partition p),
+  cut as (select ${FIRST_ID} as first_id),
   summed as (
-    select partition, level, sum(on_hand)::bigint as on_hand, sum(reserved)::bigint as reserved, max(seq) as last
+    select partition, level, sum(on_hand)::bigint as on_hand, sum(reserved)::bigint as reserved, max(page) as last
       from ${MOVEMENTS} m group by 1, 2),
   of_reservations as (
     select partition, level, id, coalesce(h.held, 0) - coalesce(g.net, 0) as reserved_delta
       from (select partition, level, reservation as id, sum(reserved_delta)::bigint as net
               from holdfast.ledger where reservation is not null group by 1, 2, 3 having sum(reserved_delta) <> 0) g
       full join ${heldBy('partition, id, level')} h using (partition, level, id)
-      join tails using (partition)
+      cross join cut
      where case when id >= first_id then coalesce(g.net, 0) <> coalesce(h.held, 0)
                 else coalesce(g.net, 0) > coalesce(h.held, 0) or coalesce(g.net, 0) < 0 and h.held > 0 end),
   of_levels as (
     select partition, level, s.on_hand - coalesce(g.on_hand, 0) as on_hand_delta,
            coalesce(h.held, 0) - coalesce(g.reserved, 0) - coalesce(r.reserved_delta, 0) as reserved_delta,
            coalesce(h.held, 0) as held, coalesce(g.last, 0) as last,
-           r.partition is null and (s.reserved <> coalesce(h.held, 0) or s.last_entry <> coalesce(g.last, 0)) as is_off,
+           r.partition is null and (s.reserved <> coalesce(h.held, 0) or s.last_page <> coalesce(g.last, 0)) as is_off,
            format('verify: onHand was %s by the level and %s by its ledger, reserved %s and %s', s.on_hand,
                   coalesce(g.on_hand, 0), s.reserved, coalesce(g.reserved, 0)) as reason
       from holdfast.stock_level s
@@ -49,22 +46,32 @@ const CORRECTIONS = `
     select partition, level, id, 0, r.reserved_delta, held, last, 'verify: not what the reservation says'
       from of_reservations r join of_levels using (partition, level))`;
 
-/** Ends with the number of entries written. */
+/** As the owner whose epoch is the parameter. Ends with the number of entries written. */
 const WRITE = `
   with ${CORRECTIONS},
+  behind as (
+    select partition, sum(version)::bigint as seq from holdfast.stock_level group by 1),
   numbered as (
-    select c.*, tail + row_number() over (partition by partition order by level, reservation) as seq
-      from corrections c join tails using (partition)),
+    select c.*, b.seq + row_number() over (partition by partition order by level, reservation) as seq,
+           row_number() over (order by partition, level, reservation) - 1 as turn
+      from corrections c join behind b using (partition)),
+  first as (
+    select 1 + greatest(max(last_page), (select max(page) from holdfast.ledger_page),
+                        ceil(extract(epoch from now()) * 1000)::bigint) as page
+      from holdfast.stock_level),
   linked as (
-    select n.*, lag(seq, 1, last) over (partition by partition, level order by seq) as previous from numbered n),
+    select n.*, lag(page, 1, last) over (partition by partition, level order by seq) as previous
+      from (select n.*, f.page + turn / ${BATCH_COMMANDS_MAX} as page from numbered n cross join first f) n),
   inserted as (
-    insert into holdfast.ledger (partition, seq, level, kind, on_hand_delta, reserved_delta, reservation, at, previous, reason)
-    select partition, seq, level, 'corrected', on_hand_delta, reserved_delta, reservation, now(), previous, reason
-      from linked),
+    insert into holdfast.ledger_page (page, epoch, source, at, partitions, seqs, levels, previous, kinds, on_hand_deltas,
+                                      reserved_deltas, reservations, reasons)
+    select page, $1::bigint, 0, now(), array_agg(partition), array_agg(seq), array_agg(level), array_agg(previous),
+           '{corrected}', array_agg(on_hand_delta), array_agg(reserved_delta), array_agg(reservation), array_agg(reason)
+      from linked group by page),
   updated as (
     update holdfast.stock_level s
-       set reserved = l.held, last_entry = l.seq, version = s.version + l.entries, updated_at = now()
-      from (select partition, level, max(seq) as seq, max(held) as held, count(*) as entries from linked group by 1, 2) l
+       set reserved = l.held, last_page = l.page, version = s.version + l.entries, updated_at = now()
+      from (select partition, level, max(page) as page, max(held) as held, count(*) as entries from linked group by 1, 2) l
      where s.partition = l.partition and s.level = l.level)
   select count(*) as entries from linked`;
 
@@ -106,7 +113,7 @@ export async function correctBooks(sql: Sql): Promise<number> {
     const fence = await transaction`
       update holdfast.owner set commit_seq = 1 where epoch = ${epoch} and commit_seq = 0 returning epoch`;
     if (fence.length === 0) throw new Fenced();
-    const [{ entries }] = await transaction.unsafe(WRITE);
+    const [{ entries }] = await transaction.unsafe(WRITE, [epoch]);
     return entries;
   });
 }

@@ -13,8 +13,8 @@ import { arrayLiteral } from './take-partitions.ts';
 export interface LevelRow extends StockLevel {
   partition: number;
   level: number;
-  /** The sequence number of its last entry in the ledger. */
-  lastEntry: number;
+  /** Of its last entry in the ledger. */
+  lastPage: number;
 }
 
 export interface OpenRow {
@@ -62,7 +62,7 @@ const words = new Uint32Array(4);
 export function loadLevels(sql: Sql, partitions: number[], onRow: (row: LevelRow) => void): Promise<void> {
   return copyRowsOfPartitions(
     sql,
-    `select partition, level, sku, location, on_hand, reserved, safety_stock, backorder_limit, version, updated_at, last_entry
+    `select partition, level, sku, location, on_hand, reserved, safety_stock, backorder_limit, version, updated_at, last_page
        from holdfast.stock_level where ${isOneOf('partition', partitions)}`,
     (row) =>
       onRow({
@@ -76,7 +76,7 @@ export function loadLevels(sql: Sql, partitions: number[], onRow: (row: LevelRow
         backorderLimit: row.int32(),
         version: row.int64(),
         updatedAt: row.time(),
-        lastEntry: row.int64(),
+        lastPage: row.int64(),
       }),
   );
 }

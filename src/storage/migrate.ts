@@ -14,6 +14,7 @@ import { sql as apiKeys } from './migrations/005-api-keys.ts';
 import { sql as reheld } from './migrations/006-reheld.ts';
 import { sql as keysByClaim } from './migrations/007-keys-by-claim.ts';
 import { sql as room } from './migrations/008-room.ts';
+import { sql as ledgerPages } from './migrations/009-ledger-pages.ts';
 import { forgetIdleOwners } from './take-partitions.ts';
 
 const SERVER_VERSION_MIN = 150_000;
@@ -22,7 +23,17 @@ const MIGRATION_LOCK = '7525354459811214196';
 const UNREACHABLE_AFTER_MS = 5000;
 
 /** Position + 1 is the migration's number. Append only: a migration that has run is never edited. */
-const MIGRATIONS = [reservations, owners, retention, references, apiKeys, reheld, keysByClaim, room];
+const MIGRATIONS = [
+  reservations,
+  owners,
+  retention,
+  references,
+  apiKeys,
+  reheld,
+  keysByClaim,
+  room,
+  ledgerPages,
+];
 
 /** A database that Holdfast can't use; the message is one line for an operator. */
 export class DatabaseRefused extends Error {}

@@ -6,7 +6,7 @@
  * stays old, a row is deleted once, and an entry of the ledger goes into its level's opening in the statement
  * that deletes it. No row is touched that a commit changes.
  */
-import { PRUNE_ROWS_MAX } from '../limits.ts';
+import { PRUNE_PAGES_MAX, PRUNE_ROWS_MAX } from '../limits.ts';
 import { firstIdOf } from '../reservations/id.ts';
 import type { Sql } from './database.ts';
 import { arrayLiteral } from './take-partitions.ts';
@@ -24,45 +24,46 @@ export interface Pruned {
 const time = (ms: number): string => new Date(ms).toISOString();
 
 /**
- * Replaces the first entries of a partition's ledger by openings of their levels, as long as they are from before a
- * time in milliseconds. The partition's row is locked, and left to whoever has it.
- * @returns how many entries
+ * Replaces the first pages of the ledger by openings of the levels that they have entries of, as long as they are from before a time in
+ * milliseconds. Whoever does the same at the same time waits: openings stand for the beginning of each level's history at any moment.
+ * @returns how many entries, and whether there are more
  */
-export async function foldLedger(sql: Sql, partition: number, before: number): Promise<number> {
-  const [{ entries }] = await sql<{ entries: number }[]>`
-    with cut as materialized (
-      select pruned_seq from holdfast.partition p
-       where partition = ${partition}
-         and (select at from holdfast.ledger g where g.partition = p.partition and g.seq > p.pruned_seq
-               order by seq limit 1) < ${time(before)}::timestamptz
-         for update skip locked),
-    first as materialized (
-      select g.seq, g.at from cut cross join lateral (
-        select seq, at from holdfast.ledger
-         where partition = ${partition} and seq > pruned_seq order by seq limit ${PRUNE_ROWS_MAX}) g),
-    last as materialized (
-      select coalesce(min(seq) filter (where at >= ${time(before)}::timestamptz) - 1, max(seq)) as seq from first),
-    gone as (
-      delete from holdfast.ledger g using cut, last
-       where g.partition = ${partition} and g.seq > cut.pruned_seq and g.seq <= last.seq
-      returning g.level, g.seq, g.on_hand_delta, g.reserved_delta),
-    opened as (
-      insert into holdfast.ledger_opening as o (partition, level, seq, on_hand, reserved)
-      select ${partition}::smallint, level, max(seq), sum(on_hand_delta), sum(reserved_delta) from gone group by level
-      on conflict (partition, level) do update
-         set seq = excluded.seq, on_hand = o.on_hand + excluded.on_hand, reserved = o.reserved + excluded.reserved),
-    marked as (
-      update holdfast.partition p
-         set pruned_seq = last.seq, pruned_at = greatest(p.pruned_at, ${time(before)}::timestamptz)
-        from last where p.partition = ${partition} and exists (select from cut))
-    select count(*) as entries from gone`;
-  return entries;
+export async function foldLedger(sql: Sql, before: number): Promise<{ entries: number; more: boolean }> {
+  return await sql.begin(async (transaction) => {
+    await transaction`select from holdfast.ledger_cut for update`;
+    // A statement of its own, which sees what was done meanwhile.
+    const [folded] = await transaction<[{ entries: number; more: boolean }]>`
+      with old as materialized (
+        select page, sum(cardinality(seqs)) over (order by page) as entries
+          from (select page, seqs from holdfast.ledger_page where page < ${before} order by page limit ${PRUNE_PAGES_MAX}) p),
+      last as materialized (
+        select coalesce(min(page) filter (where entries >= ${PRUNE_ROWS_MAX}), max(page)) as page from old),
+      gone as (
+        delete from holdfast.ledger_page p using last where p.page <= last.page returning p.*),
+      entry as materialized (
+        select page, unnest(partitions) as partition, unnest(levels) as level, unnest(seqs) as seq,
+               unnest(on_hand_deltas) as on_hand, unnest(reserved_deltas) as reserved from gone),
+      opened as (
+        insert into holdfast.ledger_opening as o (partition, level, seq, page, on_hand, reserved)
+        select partition, level, max(seq), max(page), coalesce(sum(on_hand), 0), coalesce(sum(reserved), 0)
+          from entry group by 1, 2
+        on conflict (partition, level) do update
+           set seq = excluded.seq, page = excluded.page, on_hand = o.on_hand + excluded.on_hand,
+               reserved = o.reserved + excluded.reserved),
+      marked as (
+        update holdfast.ledger_cut c
+           set pruned_at = greatest(c.pruned_at, ${time(before)}::timestamptz)
+          from last where last.page is not null)
+      select (select count(*) from entry) as entries,
+             exists (select from holdfast.ledger_page p, last where p.page > last.page and p.page < ${before}) as more`;
+    return folded;
+  });
 }
 
 /**
  * Deletes reservations of a home that were closed before a time in milliseconds, with the parts of all participants, which
- * are none that is still open; of `never`, the parts that a participant has. Not before the ledgers of all these
- * partitions were cut behind the closing: no entry that is left asks for a row that is gone.
+ * are none that is still open; of `never`, the parts that a participant has. Not before the ledger was cut behind the
+ * closing: no entry that is left asks for a row that is gone.
  * @param after the id to go on behind
  */
 export async function deleteReservations(
@@ -83,7 +84,7 @@ export async function deleteReservations(
         from seen s cross join lateral (select s.participants || ${partition}::smallint) p (partitions)
        where (home = ${partition}) = (${status} <> 'never')
          and not exists (
-           select from holdfast.reservation r join holdfast.partition c using (partition)
+           select from holdfast.reservation r cross join holdfast.ledger_cut c
             where r.partition = any(p.partitions) and r.id = s.id
               and r.status in ('held', 'confirmed', 'reheld', 'cancelled', 'expired', 'never')
               and (r.status = 'held' or r.closed_at >= least(c.pruned_at, ${time(before)}::timestamptz)))),

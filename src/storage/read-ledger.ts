@@ -1,13 +1,13 @@
 /**
  * Reads the changes of a SKU's levels, newest first, as one list.
  *
- * Each entry names the one before it of its level (there is no index by level, which every commit would pay for),
- * so this merges as many linked lists as the SKU has levels: one step back in all of them at a
- * time, by primary key. A list is left as soon as a page of newer entries is certain: after n steps, every list that
- * is ahead of it has given n. So a page of m entries reads no more than m (1 + 1/2 + … + 1/m) of them beside
- * the first of each level, and how far back the page is makes no difference.
+ * Each entry of the ledger names the page of the one before it of its level (there is no index by level, which every commit would pay
+ * for), so this merges as many linked lists as the SKU has levels: one page back in all of them at a time, by primary key, with
+ * all entries of the level there. A list is left as soon as a page of newer entries is certain: after n steps, every list that
+ * is ahead of it has given n at least. So an answer of m entries reads no more than m (1 + 1/2 + … + 1/m) pages beside
+ * the first of each level, and how far back it is makes no difference.
  *
- * Entries that retention has deleted end their lists.
+ * Pages that retention has deleted end their lists.
  *
  * Units that were taken again for a reservation that had expired have an id of their own in the ledger, which no caller
  * knows: an entry of theirs shows the reservation that was confirmed so.
@@ -20,7 +20,7 @@ export interface LedgerSearch {
   partition: number;
   sku: string;
   location?: string;
-  /** For each level, in the order of their numbers, the entry to go on with; absent: its last one. */
+  /** The number of the last entry that was shown, and for each level, in the order of their numbers, the page to go on with; absent: its last one. */
   from?: number[];
   limit: number;
 }
@@ -28,6 +28,8 @@ export interface LedgerSearch {
 interface EntryRow {
   seq: number;
   level: number;
+  /** Pages. */
+  page: number;
   previous: number;
   kind: LedgerKind;
   onHandDelta: number;
@@ -46,14 +48,14 @@ export async function readLedger(
   sql: Sql,
   { partition, sku, location, from, limit }: LedgerSearch,
 ): Promise<{ entries: LedgerEntry[]; next?: number[] } | undefined> {
-  const ofSku = await sql<{ level: number; location: string; lastEntry: number }[]>`
-    select level, location, last_entry as "lastEntry" from holdfast.stock_level
+  const ofSku = await sql<{ level: number; location: string; lastPage: number }[]>`
+    select level, location, last_page as "lastPage" from holdfast.stock_level
      where partition = ${partition} and sku = ${sku} order by level`;
   if (ofSku.length === 0) return undefined;
   const levels = ofSku.filter((level) => location === undefined || level.location === location);
-  const heads = from ?? levels.map(({ lastEntry }) => lastEntry);
+  const [shown, ...heads] = from ?? [Number.MAX_SAFE_INTEGER, ...levels.map(({ lastPage }) => lastPage)];
   const numbers = levels.map(({ level }) => level);
-  const found = await walk(sql, partition, numbers, heads, limit + 1);
+  const found = await walk(sql, partition, numbers, heads, shown, limit + 1);
   const page = found.slice(0, limit);
   const known = await confirmedAs(
     sql,
@@ -61,7 +63,7 @@ export async function readLedger(
   );
   const places = new Map(numbers.map((level, place) => [level, place]));
   const next = [...heads];
-  const entries = page.map(({ level, previous, ...row }): LedgerEntry => {
+  const entries = page.map(({ level, page: _, previous, ...row }): LedgerEntry => {
     const place = places.get(level)!;
     next[place] = previous;
     return {
@@ -72,27 +74,35 @@ export async function readLedger(
       reference: row.reference ?? undefined,
     };
   });
-  return { entries, next: page.length < found.length ? next : undefined };
+  return { entries, next: page.length < found.length ? [page.at(-1)!.seq, ...next] : undefined };
 }
 
+/** @param shown all entries that are found come before this one */
 async function walk(
   sql: Sql,
   partition: number,
   levels: number[],
-  heads: number[],
+  pages: number[],
+  shown: number,
   limit: number,
 ): Promise<EntryRow[]> {
+  // Not to be flattened: only as it stands is the page looked up by the primary key.
   return await sql<EntryRow[]>`
     with recursive walk as (
-      select 1 as steps, l.*
-        from unnest(${arrayLiteral(levels)}::integer[], ${arrayLiteral(heads)}::bigint[]) head (level, seq)
-        join holdfast.ledger l on l.partition = ${partition} and l.seq = head.seq and l.level = head.level
+      select 1 as steps, e.*
+        from unnest(${arrayLiteral(levels)}::integer[], ${arrayLiteral(pages)}::bigint[]) head (level, page)
+       cross join lateral (
+         select l.* from holdfast.ledger l
+          where l.page = head.page and l.partition = ${partition} and l.level = head.level and l.seq < ${shown} offset 0) e
       union all
-      select w.steps + 1, l.*
-        from (select steps, previous, row_number() over (order by seq desc) - 1 as ahead from walk) w
-        join holdfast.ledger l on l.partition = ${partition} and l.seq = w.previous
-       where w.steps * w.ahead < ${limit}::integer and w.steps < ${limit}::integer)
-    select seq, level, previous, kind::text as kind, on_hand_delta as "onHandDelta", reserved_delta as "reservedDelta",
+      select head.steps + 1, e.*
+        from (select steps, level, previous as page, row_number() over (order by seq desc) - 1 as ahead
+                from walk where previous < page) head
+       cross join lateral (
+         select l.* from holdfast.ledger l
+          where l.page = head.page and l.partition = ${partition} and l.level = head.level offset 0) e
+       where head.steps * head.ahead < ${limit}::integer and head.steps < ${limit}::integer)
+    select seq, level, page, previous, kind::text as kind, on_hand_delta as "onHandDelta", reserved_delta as "reservedDelta",
            reservation, reason, reference, round(extract(epoch from at) * 1000)::float8 as at
       from walk order by seq desc limit ${limit}::integer`;
 }

@@ -336,7 +336,7 @@ export type Reply =
   | { kind: 'reservation'; reservation: Reservation }
   /** `next`: what the next page is to be below; absent on the last one. */
   | { kind: 'found'; reservations: Reservation[]; next?: string }
-  /** `next`: for each level the entry that the next page goes on with, 0 for none; absent on the last one. */
+  /** `next`: the number of the last entry, and for each level the page of the ledger to go on with, 0 for none; absent on the last one. */
   | { kind: 'entries'; entries: LedgerEntry[]; next?: number[] }
   | { kind: 'outcome'; outcome: Outcome; expiresAt: number; sold?: Sold }
   /** What this partition held of the reservation; empty where it held nothing. */

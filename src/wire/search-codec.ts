@@ -44,7 +44,7 @@ export function encodeReadLedger(out: Writer, request: ReadLedgerRequest): void 
   out.f64(request.deadline);
   out.text(request.sku);
   out.text(request.location ?? '');
-  encodeOptionalSeqs(out, request.from);
+  encodeOptionalPlaces(out, request.from);
   out.u16(request.limit);
 }
 
@@ -54,7 +54,7 @@ export function decodeReadLedger(input: Reader): ReadLedgerRequest {
     deadline: input.f64(),
     sku: readName(input),
     location: readText(input) || undefined,
-    from: decodeOptionalSeqs(input),
+    from: decodeOptionalPlaces(input),
     limit: input.u16(),
   };
 }
@@ -71,13 +71,13 @@ export function decodeFound(input: Reader): Found {
 }
 
 export function encodeEntries(out: Writer, { next, entries }: Entries): void {
-  encodeOptionalSeqs(out, next);
+  encodeOptionalPlaces(out, next);
   out.u16(entries.length);
   for (const entry of entries) encodeLedgerEntry(out, entry);
 }
 
 export function decodeEntries(input: Reader): Entries {
-  const next = decodeOptionalSeqs(input);
+  const next = decodeOptionalPlaces(input);
   return { kind: 'entries', next, entries: list(input, input.u16(), decodeLedgerEntry) };
 }
 
@@ -108,12 +108,12 @@ function decodeLedgerEntry(input: Reader): LedgerEntry {
 }
 
 /** A list that is absent is sent as an empty one: no level has none. */
-function encodeOptionalSeqs(out: Writer, seqs: number[] = []): void {
-  out.u16(seqs.length);
-  for (const seq of seqs) out.f64(seq);
+function encodeOptionalPlaces(out: Writer, places: number[] = []): void {
+  out.u16(places.length);
+  for (const place of places) out.f64(place);
 }
-const decodeSeq = (input: Reader): number => input.f64();
-function decodeOptionalSeqs(input: Reader): number[] | undefined {
-  const seqs = list(input, input.u16(), decodeSeq);
-  return seqs.length === 0 ? undefined : seqs;
+const decodePlace = (input: Reader): number => input.f64();
+function decodeOptionalPlaces(input: Reader): number[] | undefined {
+  const places = list(input, input.u16(), decodePlace);
+  return places.length === 0 ? undefined : places;
 }

@@ -17,6 +17,7 @@ import { BatchTraces } from './traces.ts';
 export interface Author {
   readonly partition: number;
   readonly snapshot: Snapshot;
+  /** The number of its last entry in the ledger. */
   ledgerSeq: number;
 }
 
@@ -52,12 +53,16 @@ export class Batch {
   /** Commands from mailboxes that were decided in it. */
   commands = 0;
 
-  /** @param number marks reservations as written: unique among the batches that write down the same partition */
+  /**
+   * @param number marks reservations as written: unique among the batches that write down the same partition
+   * @param page of the ledger: greater than any before it of the same partitions
+   */
   constructor(
     readonly number: number,
     now: number,
+    page: number,
   ) {
-    this.rows = emptyRows(now);
+    this.rows = emptyRows(now, page);
   }
 
   get empty(): boolean {
@@ -71,9 +76,9 @@ export class Batch {
 
   get rowCount(): number {
     const { counted, holds, reservations, closings, changes, ledger, keys } = this.rows;
-    const entries = ledger.seq.length + counted.entry.length;
-    const rows = reservations.id.length + changes.id.length + keys.key.length;
-    return this.touched.length + entries + rows + 2 * (holds.id.length + closings.id.length);
+    const ofReservations = holds.id.length + reservations.id.length + closings.id.length + changes.id.length;
+    const ofLedger = [counted, holds, closings, ledger].filter(({ seq }) => seq.length > 0).length;
+    return this.touched.length + ofReservations + ofLedger + keys.key.length;
   }
 
   /** Must be called before the level has another version. */
@@ -96,10 +101,9 @@ export class Batch {
   /** A count has made a level. */
   create(author: Author, level: number, onHand: number): void {
     const { snapshot } = author;
-    const seq = ++author.ledgerSeq;
-    const first = { seq, onHand };
+    const first = { seq: ++author.ledgerSeq, onHand };
     snapshot.touchedAt[level] = this.touched.length;
-    snapshot.lastEntry[level] = seq;
+    snapshot.lastPage[level] = this.rows.page;
     this.touched.push({ author, level, first, safetyStock: 0, backorderLimit: 0, version: 0, updatedAt: 0 });
   }
 
@@ -123,8 +127,8 @@ export class Batch {
     }
     for (let closing = 0; closing < closings.id.length; closing++) {
       if (closings.level[closing] !== level || closings.partition[closing] !== author.partition) continue;
-      before.reserved += closings.quantity[closing];
-      if (closings.status[closing] === 'confirmed') before.onHand += closings.quantity[closing];
+      before.reserved -= closings.reservedDelta[closing];
+      before.onHand -= closings.onHandDelta[closing];
     }
     return before;
   }
@@ -138,20 +142,24 @@ export class Batch {
     reservation: string | null,
     note?: Note,
   ): void {
-    const { lastEntry } = author.snapshot;
-    const seq = ++author.ledgerSeq;
     this.entry(
       author.partition,
-      seq,
+      ++author.ledgerSeq,
       level,
-      lastEntry[level],
+      this.turnTo(author, level),
       kind,
       onHandDelta,
       reservedDelta,
       reservation,
       note,
     );
-    lastEntry[level] = seq;
+  }
+
+  /** The level has an entry on this page. @returns the page of the one before it */
+  private turnTo({ snapshot: { lastPage } }: Author, level: number): number {
+    const previous = lastPage[level];
+    lastPage[level] = this.rows.page;
+    return previous;
   }
 
   private entry(
@@ -184,7 +192,8 @@ export class Batch {
    */
   hold(author: Author, level: number, quantity: number, reservation: NewHold): number {
     const { holds } = this.rows;
-    enter(holds, author, level, quantity);
+    this.enter(holds, author, level);
+    holds.quantity.push(quantity);
     holds.createdAt.push(reservation.createdAt);
     holds.expiresAt.push(reservation.expiresAt);
     holds.reference.push(reservation.reference ?? null);
@@ -196,7 +205,7 @@ export class Batch {
     const { holds } = this.rows;
     const partition = holds.partition[hold];
     const [id, level, quantity] = [holds.id[hold], holds.level[hold], holds.quantity[hold]];
-    this.entry(partition, holds.entry[hold], level, holds.previous[hold], 'held', 0, quantity, id);
+    this.entry(partition, holds.seq[hold], level, holds.previous[hold], 'held', 0, quantity, id);
     // What stands behind it stays where it is.
     holds.quantity[hold] = SPELLED_OUT;
     this.hasSpelledOut = true;
@@ -211,6 +220,14 @@ export class Batch {
       participants: [],
       lines: `{0,${level},${quantity}}`,
     });
+  }
+
+  /** The entry in the ledger of a row that is also a reservation's. */
+  private enter(rows: BatchRows['holds'] | BatchRows['closings'], author: Author, level: number): void {
+    rows.partition.push(author.partition);
+    rows.level.push(level);
+    rows.seq.push(++author.ledgerSeq);
+    rows.previous.push(this.turnTo(author, level));
   }
 
   /** @returns where the row stands, for `amend` */
@@ -234,7 +251,9 @@ export class Batch {
    */
   close(author: Author, level: number, quantity: number, id: string, as: Closing, expiresAt: number): number {
     const { closings } = this.rows;
-    enter(closings, author, level, quantity);
+    this.enter(closings, author, level);
+    closings.onHandDelta.push(as === 'confirmed' ? -quantity : 0);
+    closings.reservedDelta.push(-quantity);
     closings.id.push(id);
     closings.status.push(as);
     closings.expiresAt.push(expiresAt);
@@ -301,7 +320,7 @@ export class Batch {
     for (const { author, level, first } of this.touched) {
       const { snapshot, partition } = author;
       if (first !== undefined && snapshot.version[level] === 1) {
-        this.count(author, level);
+        this.count(author, level, first.seq);
         continue;
       }
       if (first !== undefined) this.entry(partition, first.seq, level, 0, 'counted', first.onHand, 0, null);
@@ -319,14 +338,14 @@ export class Batch {
   }
 
   /** Nothing but the count that made it has changed the level. */
-  private count({ snapshot, partition }: Author, level: number): void {
+  private count({ snapshot, partition }: Author, level: number, seq: number): void {
     const { counted } = this.rows;
     counted.partition.push(partition);
     counted.level.push(level);
     counted.onHand.push(snapshot.onHand[level]);
     counted.safetyStock.push(snapshot.safetyStock[level]);
     counted.backorderLimit.push(snapshot.backorderLimit[level]);
-    counted.entry.push(snapshot.lastEntry[level]);
+    counted.seq.push(seq);
     counted.sku.push(snapshot.skuOf(level));
     counted.location.push(snapshot.locationOf(level));
   }
@@ -341,7 +360,6 @@ export class Batch {
     columns.safetyStock.push(snapshot.safetyStock[level]);
     columns.backorderLimit.push(snapshot.backorderLimit[level]);
     columns.version.push(snapshot.version[level]);
-    columns.lastEntry.push(snapshot.lastEntry[level]);
     if (!created) return;
     newLevels.sku.push(snapshot.skuOf(level));
     newLevels.location.push(snapshot.locationOf(level));
@@ -359,20 +377,4 @@ export class Batch {
     this.waiting = [];
     for (const run of waiting) run();
   }
-}
-
-/** The entry in the ledger of a row that is also a reservation's. */
-function enter(
-  rows: BatchRows['holds'] | BatchRows['closings'],
-  author: Author,
-  level: number,
-  quantity: number,
-): void {
-  const { lastEntry } = author.snapshot;
-  rows.partition.push(author.partition);
-  rows.level.push(level);
-  rows.quantity.push(quantity);
-  rows.previous.push(lastEntry[level]);
-  lastEntry[level] = ++author.ledgerSeq;
-  rows.entry.push(lastEntry[level]);
 }

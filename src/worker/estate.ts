@@ -165,8 +165,9 @@ export class Estate {
     const owned = actors
       .map(({ partition }) => partition)
       .filter(({ partition }) => this.laneOf(partition) === lane);
-    const { epoch, unsettled } = await recover(reader, owned, clock, keysMs, joining);
+    const { epoch, lastPage, unsettled } = await recover(reader, owned, clock, keysMs, joining);
     lane.epoch = epoch;
+    lane.page = Math.max(lane.page, lastPage);
     partitionsTaken.value += owned.length;
     return unsettled;
   }

@@ -47,6 +47,8 @@ export class Lane {
   epoch = 0;
   /** Of the last batch sent. */
   commitSeq = 0;
+  /** The last of the ledger that a batch of this lane, or of its partitions before they were, stands on; see migration 009. */
+  page = 0;
   /** What the database last said, while it does not commit. */
   problem: string | undefined;
   problemSince = 0;
@@ -126,7 +128,7 @@ export class Lane {
 
   private form(): Batch {
     const now = this.clock.now();
-    const batch = new Batch(++batchNumber, now);
+    const batch = new Batch(++batchNumber, now, Math.max(this.page + 1, now));
     // First what is due, so that commands find its units.
     let commands = 0;
     let visited = 0;
@@ -157,6 +159,7 @@ export class Lane {
     const sentAt = elapsedMs();
     batch.seal(this.epoch, ++this.commitSeq);
     const { rows } = batch;
+    this.page = rows.page;
     if (rows.traceparent !== undefined && !this.traced.may(rows.at)) rows.traceparent = undefined;
     metrics.batchRows.observe(batch.rowCount);
     this.inFlight.push(batch);

@@ -79,14 +79,13 @@ export class Pruner {
     }
     if (retention.historyMs === undefined) return;
     const before = now - retention.historyMs;
-    for (const partition of partitions) {
-      await this.repeat(async () => {
-        const entries = await connection.use((sql) => foldLedger(sql, partition, before));
-        deleted.entries += entries;
-        return entries;
-      });
-    }
-    // Only then, as a reservation goes when the ledgers of all its partitions are cut.
+    // The same for all partitions, whoever has them.
+    await this.repeat(async () => {
+      const { entries, more } = await connection.use((sql) => foldLedger(sql, before));
+      deleted.entries += entries;
+      return more ? PRUNE_ROWS_MAX : entries && 1;
+    });
+    // Only then, as a reservation goes when the ledger is cut behind it.
     for (const partition of partitions) {
       for (const status of CLOSED) {
         await this.walk(FIRST_ID, deleted, (after) =>

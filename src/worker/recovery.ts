@@ -16,6 +16,8 @@ const ASK_AFTER_RECOVERY_MS = 1000;
 export interface Recovered {
   /** Of the new owner. */
   epoch: number;
+  /** The last page of the ledger that has anything of them; 0 where none has. */
+  lastPage: number;
   /** Decisions that participants may not have heard. */
   unsettled: UnsettledRow[];
 }
@@ -35,7 +37,7 @@ export async function recover(
 ): Promise<Recovered> {
   const numbers = owned.map(({ partition }) => partition);
   const epoch = await reader.takePartitions(numbers, joining);
-  const owner: Owner = { numbers, byNumber: [], unsettled: [] };
+  const owner: Owner = { numbers, byNumber: [], lastPage: 0, unsettled: [] };
   for (const partition of owned) {
     owner.byNumber[partition.partition] = partition;
     partition.restoring();
@@ -54,19 +56,20 @@ export async function recover(
     partition.restored();
     checkBooks(partition);
   }
-  return { epoch, unsettled: owner.unsettled };
+  return { epoch, lastPage: owner.lastPage, unsettled: owner.unsettled };
 }
 
 /** What is being loaded. */
 interface Owner {
   numbers: number[];
   byNumber: Partition[];
+  lastPage: number;
   unsettled: UnsettledRow[];
 }
 
-async function loadLevels(loads: Loads, { numbers, byNumber }: Owner): Promise<void> {
-  await loads.levels(numbers, (row) => {
-    const partition = byNumber[row.partition];
+async function loadLevels(loads: Loads, owner: Owner): Promise<void> {
+  await loads.levels(owner.numbers, (row) => {
+    const partition = owner.byNumber[row.partition];
     const { snapshot } = partition;
     const { level } = row;
     snapshot.restoreLevel(level, row.sku, row.location);
@@ -76,8 +79,9 @@ async function loadLevels(loads: Loads, { numbers, byNumber }: Owner): Promise<v
     snapshot.backorderLimit[level] = row.backorderLimit;
     snapshot.version[level] = row.version;
     snapshot.updatedAt[level] = row.updatedAt;
-    snapshot.lastEntry[level] = row.lastEntry;
-    partition.ledgerSeq = Math.max(partition.ledgerSeq, row.lastEntry);
+    snapshot.lastPage[level] = row.lastPage;
+    partition.ledgerSeq += row.version;
+    owner.lastPage = Math.max(owner.lastPage, row.lastPage);
   });
 }
 

@@ -50,8 +50,8 @@ export class Snapshot {
   location = new Uint32Array(CAPACITY_MIN);
   /** Where the level stands in the last batch that it is in, so that a batch lists it once. */
   touchedAt = new Uint32Array(CAPACITY_MIN);
-  /** The level's last entry in the ledger, by its sequence number; 0 before the first. */
-  lastEntry = new Float64Array(CAPACITY_MIN);
+  /** The page of the level's last entry in the ledger; 0 before the first. */
+  lastPage = new Float64Array(CAPACITY_MIN);
   /** The next level of the same SKU, plus one; 0 is none. */
   private next = new Uint32Array(CAPACITY_MIN);
   /** Where the text of its SKU is, which the levels of a SKU share. */
@@ -209,7 +209,7 @@ export class Snapshot {
     this.updatedAt = resized(this.updatedAt, capacity);
     this.location = resized(this.location, capacity);
     this.touchedAt = resized(this.touchedAt, capacity);
-    this.lastEntry = resized(this.lastEntry, capacity);
+    this.lastPage = resized(this.lastPage, capacity);
     this.next = resized(this.next, capacity);
     this.skuAt = resized(this.skuAt, capacity);
   }

@@ -73,6 +73,7 @@ export class PartitionState implements Author {
   readonly claims = new Claims(this.growth);
   readonly wheel: Wheel;
   private lastBatch: Batch | undefined;
+  /** Each entry in the ledger gives its level another version: it is the sum of them. */
   ledgerSeq = 0;
   /** Open reservations whose home this is. */
   open = 0;

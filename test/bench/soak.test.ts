@@ -7,7 +7,7 @@ import type { TableState } from '../../bench/soak/tables.ts';
 
 const MIB = 2 ** 20;
 const SAMPLES = 24;
-const TABLES = ['stock_level', 'owner', 'partition', 'reservation', 'ledger', 'idempotency_key'];
+const TABLES = ['stock_level', 'owner', 'partition', 'reservation', 'ledger_page', 'idempotency_key'];
 
 /** A server that does the same all the time; its history grows, as it must. */
 function sampleAt(index: number): Sample {
@@ -111,9 +111,9 @@ describe('a soak', () => {
       },
     ],
     [
-      'ledger: indexes, a row',
+      'ledger_page: indexes, a row',
       ({ tables }, share) => {
-        tables.ledger.indexBytes *= 1 + share;
+        tables.ledger_page.indexBytes *= 1 + share;
       },
     ],
     [

@@ -38,7 +38,7 @@ afterAll(async () => {
 
 /** A commit that only moves its owner on: what it changes is not there. @param rows makes it as large as wanted */
 function nextBatch(rows = 1): Batch {
-  const batch = new Batch(++commitSeq, 0);
+  const batch = new Batch(++commitSeq, 0, commitSeq);
   const amendment = { status: 'cancelled', expiresAt: 0, sold: null };
   for (let row = 0; row < rows; row++) batch.changeOf(1, crypto.randomUUID(), 'held', amendment);
   batch.seal(epoch, commitSeq);

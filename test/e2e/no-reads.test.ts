@@ -57,7 +57,8 @@ const OF_PRUNING = /^\s*with seen as materialized/;
 
 /** Reads rows of a table of Holdfast's: names one after `from` or `join`. */
 function reads({ query }: Statement): boolean {
-  const names = /\b(from|join)\s+(only\s+)?(holdfast\.)?(stock_level|reservation|ledger|partition)\b/i;
+  const names =
+    /\b(from|join)\s+(only\s+)?(holdfast\.)?(stock_level|reservation|ledger|ledger_page|partition)\b/i;
   return names.test(query) && !OF_PRUNING.test(query);
 }
 
@@ -101,7 +102,7 @@ test.if(embedded)(
       'with fence as (',
       'insert into reservation',
       'update stock_level',
-      'insert into ledger',
+      'insert into ledger_page',
     ]) {
       const calls = seen.filter(({ query }) => query.includes(part)).map((statement) => statement.calls);
       expect(calls.reduce((sum, count) => sum + count, 0)).toBeGreaterThan(10);

@@ -73,7 +73,6 @@ test('once they are old, only what is held is left, and the books balance', asyn
   const before = await shop.levels(skus);
   await until(
     async () => Object.keys(await statuses()).join() === 'held',
-    // What a worker deletes first may wait for the other one's ledgers, and then for the next round.
     1.5 * PRUNE_EVERY_MS,
     () => JSON.stringify(server!.output()),
   );

@@ -7,6 +7,7 @@ import { PRUNE_EVERY_MS } from '../../src/limits.ts';
 import { openDatabase } from '../../src/storage/database.ts';
 import { borrowDatabase } from '../../src/supervisor/borrowed-database.ts';
 import { type BooksSql, openBooks } from '../helpers/books.ts';
+import { FORGEABLE_LEDGER } from '../helpers/forgeable-ledger.ts';
 import { Load } from '../helpers/load.ts';
 import { fillBooks } from '../helpers/many-books.ts';
 import { type Home, makeHome, startServer, type TestServer, until } from '../helpers/server.ts';
@@ -113,6 +114,7 @@ test('what was open before the cut is closed as ever, also by the next server', 
   const { code, stdout } = await verify(home);
   expect([code, stdout]).toEqual([0, expect.stringMatching(/\nthe books balance\n$/)]);
   // Only half of the story is left of it, and the half must be right.
+  await sql.unsafe(FORGEABLE_LEDGER);
   await sql`update holdfast.ledger set reserved_delta = 1 where reservation = ${id} and kind = 'cancelled'`;
   expect((await verify(home)).stdout).toContain(`reservation ${id} in partition `);
   await sql`update holdfast.stock_level set on_hand = on_hand + 3, reserved = reserved + 1`;

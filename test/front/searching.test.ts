@@ -1,6 +1,7 @@
 /** The two calls that search: what they refuse, what they ask a worker, and how one page leads to the next. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { cursorOf } from '../../src/front/paging.ts';
 import {
   ENTRIES_PER_PAGE_DEFAULT,
   FAULTS_MAX,
@@ -184,10 +185,13 @@ describe('a page leads to the next', () => {
   });
 
   test('of a ledger, wherever each of its levels goes on', async () => {
-    const seq = fc.oneof(fc.nat(300), fc.nat(2 ** 31), fc.maxSafeNat());
-    const seqs = fc.array(seq, { minLength: 1, maxLength: 40 }).filter((some) => some.some((one) => one > 0));
+    const number = fc.oneof(fc.nat(300), fc.nat(2 ** 31), fc.maxSafeNat());
+    const pages = fc
+      .array(number, { minLength: 1, maxLength: 40 })
+      .filter((some) => some.some((one) => one > 0));
     await fc.assert(
-      fc.asyncProperty(seqs, async (next) => {
+      fc.asyncProperty(fc.tuple(number, pages), async ([shown, places]) => {
+        const next = [shown, ...places];
         front.script = () => ({ kind: 'entries', entries: [entry], next });
         const { link } = await get(`${LEDGER}?location=x+y&limit=1`);
         expect(link).toStartWith(`<${LEDGER}?location=x+y&cursor=`);
@@ -199,10 +203,14 @@ describe('a page leads to the next', () => {
   });
 
   test('of a ledger of the most levels, in a URL that any proxy takes', async () => {
-    const next = Array.from({ length: LEVELS_PER_SKU_MAX }, (_, i) => (i % 7 === 0 ? 0 : 4e12 - i * 1000));
+    const year = 365 * 86_400_000;
+    const pages = Array.from({ length: LEVELS_PER_SKU_MAX }, (_, i) =>
+      i % 7 === 0 ? 0 : NOW - (i % 30) * year,
+    );
+    const next = [2 ** 40, ...pages];
     front.script = () => ({ kind: 'entries', entries: [entry], next });
     const { body } = await get(LEDGER);
-    expect(body.nextCursor.length).toBeLessThan(5000);
+    expect(body.nextCursor.length).toBeLessThan(7000);
     await get(`${LEDGER}?cursor=${body.nextCursor}`);
     expect(asked()).toMatchObject({ from: next });
   });
@@ -210,7 +218,7 @@ describe('a page leads to the next', () => {
   test('a cursor is refused with other filters, by the other call, and when any of it is changed', async () => {
     front.script = () => ({ kind: 'found', reservations: [], next: ids.next(NOW, 1) });
     const cursor: string = (await get(`${FIND}?${filters}`)).body.nextCursor;
-    front.script = () => ({ kind: 'entries', entries: [entry], next: [5, 6] });
+    front.script = () => ({ kind: 'entries', entries: [entry], next: [7, 5, 6] });
     const ofLedger: string = (await get(`${LEDGER}?location=x`)).body.nextCursor;
     front.asked.length = 0;
     const changed = [...cursor].map((character, i) => {
@@ -241,5 +249,26 @@ describe('a page leads to the next', () => {
       expect(body.errors.map((one: Json) => one.parameter)).toEqual(['cursor']);
     }
     expect(front.asked).toEqual([]);
+  });
+
+  test('a cursor of a ledger that only looks like one is refused', async () => {
+    const listing = { path: LEDGER, filters: { location: undefined } };
+    const numbers = new Array(14).fill(1);
+    for (const bytes of [
+      [1],
+      numbers,
+      [0, ...numbers, 1],
+      [8, ...numbers, 1],
+      [5, ...numbers],
+      [2, ...numbers, 1, 1, 1],
+    ]) {
+      const { status, body } = await get(`${LEDGER}?cursor=${cursorOf(listing, Uint8Array.from(bytes))}`);
+      expect([bytes, status, body.errors?.[0].parameter]).toEqual([bytes, 422, 'cursor']);
+    }
+    expect(front.asked).toEqual([]);
+    front.script = () => ({ kind: 'entries', entries: [entry] });
+    expect(
+      (await get(`${LEDGER}?cursor=${cursorOf(listing, Uint8Array.from([1, ...numbers, 1]))}`)).status,
+    ).toBe(200);
   });
 });

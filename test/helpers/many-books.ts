@@ -35,15 +35,18 @@ export async function fillBooks(
         cross join (values ('held', 1, 1000000000), ('cancelled', -1, 2000000000)) k (kind, units, turn)
        where kind = 'held' or i % 3 > 0;
     create temp table entry as
-      select partition, row_number() over (partition by partition order by turn) as seq, level, kind, on_hand, reserved, id
+      select partition, row_number() over (partition by partition order by turn) as seq, level, kind, on_hand, reserved, id,
+             (extract(epoch from ${at}) * 1000)::bigint + row_number() over (order by turn, partition) / 100 as page
         from deed;
-    insert into holdfast.ledger (partition, seq, level, kind, on_hand_delta, reserved_delta, reservation, at, previous)
-      select partition, seq, level, kind::holdfast.ledger_kind, on_hand, reserved, id, ${at},
-             lag(seq, 1, 0::bigint) over (partition by partition, level order by seq)
-        from entry order by partition, seq;
+    insert into holdfast.ledger_page (page, epoch, source, at, partitions, seqs, levels, previous, kinds, on_hand_deltas,
+                                      reserved_deltas, reservations)
+      select page, 0, 0, ${at}, array_agg(partition), array_agg(seq), array_agg(level), array_agg(previous),
+             array_agg(kind::holdfast.ledger_kind), array_agg(on_hand), array_agg(reserved), array_agg(id)
+        from (select *, lag(page, 1, 0::bigint) over (partition by partition, level order by seq) as previous from entry) e
+       group by page;
     insert into holdfast.stock_level
       select partition, level, 'SKU-' || partition || '-' || level, 'berlin', 1000000, sum(reserved), 0, 0, count(*), ${at},
-             max(seq)
+             max(page)
         from entry group by 1, 2;
     insert into holdfast.reservation (partition, status, id, home, created_at, expires_at, closed_at, participants, lines)
       select partition, case sum(reserved) when 0 then 'cancelled' else 'held' end::holdfast.reservation_status, id,
@@ -58,11 +61,15 @@ export async function ageBooks(sql: Sql, days: number): Promise<void> {
   const older = (id: string): string => `
     (lpad(to_hex(('x0000' || left(replace(${id}::text, '-', ''), 12))::bit(64)::bigint - ${days} * 86400000::bigint), 12, '0')
      || substr(replace(${id}::text, '-', ''), 13))::uuid`;
+  const olderPage = (page: string): string =>
+    `case ${page} when 0 then 0 else ${page} - ${days} * 86400000::bigint end`;
   await sql.unsafe(`
     update holdfast.reservation
        set id = ${older('id')}, reheld_as = ${older('reheld_as')}, created_at = created_at - ${past},
            closed_at = closed_at - ${past},
            expires_at = case status when 'held' then now() + interval '1 day' else expires_at - ${past} end;
-    update holdfast.ledger set reservation = ${older('reservation')}, at = at - ${past};
-    update holdfast.stock_level set updated_at = updated_at - ${past}`);
+    update holdfast.ledger_page
+       set at = at - ${past}, page = ${olderPage('page')}, previous = array(select ${olderPage('id')} from unnest(previous) id),
+           reservations = array(select ${older('id')} from unnest(reservations) id);
+    update holdfast.stock_level set updated_at = updated_at - ${past}, last_page = ${olderPage('last_page')}`);
 }

@@ -45,6 +45,7 @@ export interface StoredEntry {
   partition: number;
   seq: number;
   level: number;
+  page: number;
   previous: number;
   kind: string;
   onHandDelta: number;
@@ -77,6 +78,8 @@ export class MemoryDatabase {
   readonly reservations = new Map<string, StoredReservation>();
   /** Of each partition, in order. */
   readonly ledger = new Map<number, StoredEntry[]>();
+  /** Pages of the ledger, by `epoch/page`. */
+  private readonly pages = new Set<string>();
   /** By `partition/key`. */
   readonly keys = new Map<string, StoredKey>();
   /** Reservations with the status `held`. */
@@ -102,7 +105,7 @@ export class MemoryDatabase {
     return this.owners.get(epoch) === commitSeq - 1;
   }
 
-  private writeLevels({ newLevels, levels, at }: BatchRows): void {
+  private writeLevels({ newLevels, levels, at, page }: BatchRows): void {
     for (const columns of [newLevels, levels]) {
       const names = columns === newLevels ? newLevels : undefined;
       columns.level.forEach((level, i) => {
@@ -122,7 +125,7 @@ export class MemoryDatabase {
           safetyStock: columns.safetyStock[i],
           backorderLimit: columns.backorderLimit[i],
           version: columns.version[i],
-          lastEntry: columns.lastEntry[i],
+          lastPage: page,
           updatedAt: at,
         };
       });
@@ -164,16 +167,22 @@ export class MemoryDatabase {
     });
   }
 
-  private writeLedger({ ledger: g, at }: BatchRows): void {
+  private writeLedger({ owner: { epoch }, ledger: g, at, page }: BatchRows): void {
+    if (g.seq.length === 0) return;
+    if (this.pages.has(`${epoch}/${page}`))
+      throw new Error(`page ${page} of epoch ${epoch} is there already`);
+    this.pages.add(`${epoch}/${page}`);
     g.seq.forEach((seq, i) => {
       const partition = g.partition[i];
       const entries = listOf(this.ledger, partition);
-      if (seq <= (entries.at(-1)?.seq ?? 0))
-        throw new Error(`entry ${seq} of partition ${partition} is late`);
+      const last = entries.at(-1);
+      if (last !== undefined && (seq <= last.seq || page < last.page))
+        throw new Error(`entry ${seq} of partition ${partition}, on page ${page}, is late`);
       entries.push({
         partition,
         seq,
         level: g.level[i],
+        page,
         previous: g.previous[i],
         kind: g.kind[i],
         onHandDelta: g.onHandDelta[i],

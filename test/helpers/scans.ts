@@ -27,6 +27,6 @@ async function counters(sql: Sql): Promise<Reads> {
   const [row] = await sql<Reads[]>`
     select sum(seq_scan)::float8 as scans, sum(idx_tup_fetch)::float8 as fetched
       from pg_stat_xact_user_tables
-     where schemaname = 'holdfast' and relname in ('reservation', 'ledger', 'stock_level')`;
+     where schemaname = 'holdfast' and relname in ('reservation', 'ledger_page', 'stock_level')`;
   return { ...row };
 }

@@ -1,4 +1,4 @@
-/** A batch in which what is one row for the statement is two, as in the tables: of a level, or of a reservation, and of its entry in the ledger. */
+/** A batch in which what is told together is told apart, as in the tables: a level or a reservation, and its entry in the ledger. */
 import type { BatchRows } from '../../src/storage/batch-rows.ts';
 
 export function spelledOut(rows: BatchRows): BatchRows {
@@ -7,7 +7,6 @@ export function spelledOut(rows: BatchRows): BatchRows {
     ...pick(c, 'partition', 'level', 'onHand', 'safetyStock', 'backorderLimit', 'sku', 'location'),
     reserved: c.level.map(() => 0),
     version: c.level.map(() => 1),
-    lastEntry: c.entry,
   });
   const reservations = appended(rows.reservations, {
     ...pick(h, 'partition', 'id', 'createdAt', 'expiresAt', 'reference'),
@@ -26,26 +25,21 @@ export function spelledOut(rows: BatchRows): BatchRows {
   const ledger = appended(
     rows.ledger,
     entries(c.level.length, () => null, {
-      ...pick(c, 'partition', 'level'),
-      seq: c.entry,
+      ...pick(c, 'partition', 'seq', 'level'),
       previous: c.level.map(() => 0),
       kind: c.level.map(() => 'counted'),
       onHandDelta: c.onHand,
       reservedDelta: c.level.map(() => 0),
     }),
     entries(h.id.length, (i) => h.id[i], {
-      ...pick(h, 'partition', 'level', 'previous'),
-      seq: h.entry,
+      ...pick(h, 'partition', 'seq', 'level', 'previous'),
       kind: h.id.map(() => 'held'),
       onHandDelta: h.id.map(() => 0),
       reservedDelta: h.quantity,
     }),
     entries(o.id.length, (i) => o.id[i], {
-      ...pick(o, 'partition', 'level', 'previous'),
-      seq: o.entry,
+      ...pick(o, 'partition', 'seq', 'level', 'previous', 'onHandDelta', 'reservedDelta'),
       kind: o.status,
-      onHandDelta: o.quantity.map((quantity, i) => (o.status[i] === 'confirmed' ? -quantity : 0)),
-      reservedDelta: o.quantity.map((quantity) => -quantity),
     }),
   );
   return {

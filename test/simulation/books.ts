@@ -68,7 +68,8 @@ export class Books implements Auditor {
   /** Of each partition, the latest last. */
   private readonly owners = new Map<number, Owner[]>();
   private readonly byEpoch = new Map<number, Owner>();
-  private readonly entries = new Map<number, number>();
+  /** Of each partition. */
+  private readonly lastEntries = new Map<number, { seq: number; page: number }>();
   /** What has been decided under an Idempotency-Key, by its hash. */
   private readonly keys = new Map<
     string,
@@ -202,7 +203,7 @@ export class Books implements Auditor {
     this.levels.set(partition, levels);
   }
 
-  private addEntries({ ledger: g }: BatchRows, settings: Map<string, Settings>): void {
+  private addEntries({ ledger: g, page }: BatchRows, settings: Map<string, Settings>): void {
     const counts = new Map<string, number>();
     g.kind.forEach((kind, i) => {
       const key = `${g.partition[i]}/${g.level[i]}`;
@@ -215,13 +216,17 @@ export class Books implements Auditor {
       const where = (): string => `entry ${seq} (${g.kind[i]}) of partition ${partition}`;
       insist(history !== undefined, () => `I3: ${where()} is of a level that is not there`);
       const { last, ofSku, sku, level } = history!;
-      const lastSeq = this.entries.get(partition) ?? 0;
-      insist(seq === lastSeq + 1, () => `I3: ${where()} follows ${lastSeq}`);
+      const lastEntry = this.lastEntries.get(partition) ?? { seq: 0, page: 0 };
+      insist(seq === lastEntry.seq + 1, () => `I3: ${where()} follows ${lastEntry.seq}`);
       insist(
-        g.previous[i] === (last?.seq ?? 0),
-        () => `I3: ${where()} names ${g.previous[i]} as the one before it`,
+        page >= lastEntry.page,
+        () => `I3: ${where()} is on page ${page}, and follows one on ${lastEntry.page}`,
       );
-      this.entries.set(partition, seq);
+      insist(
+        g.previous[i] === (last?.page ?? 0),
+        () => `I3: ${where()} names ${g.previous[i]} as the page of the one before it`,
+      );
+      this.lastEntries.set(partition, { seq, page });
       const after = settings.get(`${partition}/${level}`);
       insist(after !== undefined, () => `I3: ${where()} changes a level that has no row in the commit`);
       if (!before.has(history!)) before.set(history!, last?.settings);
@@ -229,6 +234,7 @@ export class Books implements Auditor {
         onHand: (last?.onHand ?? 0) + g.onHandDelta[i],
         reserved: (last?.reserved ?? 0) + g.reservedDelta[i],
         seq,
+        page,
         kind: g.kind[i],
         reservation: g.reservation[i],
         at: this.world.now,
@@ -269,8 +275,8 @@ export class Books implements Auditor {
       columns.level.forEach((level, i) => {
         const partition = columns.partition[i];
         const { versions, last, sku, location } = this.levels.get(partition)![level];
-        const row = [columns.onHand[i], columns.reserved[i], columns.version[i], columns.lastEntry[i]];
-        const ledger = [last?.onHand, last?.reserved, versions.length, last?.seq];
+        const row = [columns.onHand[i], columns.reserved[i], columns.version[i]];
+        const ledger = [last?.onHand, last?.reserved, versions.length];
         insist(
           row.every((value, at) => value === ledger[at]),
           () => `I3: ${sku} at ${location}: its row says ${row}, its ledger ${ledger}`,

@@ -23,6 +23,7 @@ export interface Version {
   onHand: number;
   reserved: number;
   seq: number;
+  page: number;
   kind: string;
   reservation: string | null;
   /** When it was committed, in microseconds. */

@@ -44,7 +44,7 @@ class Owner {
     return takePartitions(sql, partitions, this.epoch);
   }
   batch(write: (batch: Batch) => void): Batch {
-    const batch = new Batch(++batchNumber, Date.now());
+    const batch = new Batch(++batchNumber, Date.now(), batchNumber);
     write(batch);
     batch.seal(this.epoch, ++this.commitSeq);
     return batch;

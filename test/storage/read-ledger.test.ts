@@ -10,6 +10,8 @@ import { readsOf } from '../helpers/scans.ts';
 
 const PARTITION = 2;
 const OTHER_SKUS = 50;
+/** In a commit. */
+const ENTRIES_PER_PAGE = 3;
 setDefaultTimeout(60_000);
 
 let database: TestDatabase;
@@ -31,7 +33,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await sql`truncate holdfast.stock_level, holdfast.ledger`;
+  await sql`truncate holdfast.stock_level, holdfast.ledger_page`;
 });
 
 interface Asked {
@@ -69,16 +71,20 @@ async function stock(locations: number): Promise<void> {
 /** Entries from `first` on, of levels that an expression in `n`, the entry's number, gives; linked as commits link them. */
 async function write(first: number, last: number, level: string): Promise<void> {
   await sql.unsafe(`
-    insert into holdfast.ledger (partition, seq, level, previous, kind, on_hand_delta, reserved_delta, reservation, at)
-    select ${PARTITION}, n, level,
-           coalesce(lag(n) over (partition by level order by n),
-                    (select last_entry from holdfast.stock_level s where s.partition = ${PARTITION} and s.level = e.level)),
-           case when n % 5 = 0 then 'counted' else 'held' end::holdfast.ledger_kind, n % 3, n % 2,
-           case when n % 5 > 0 then gen_random_uuid() end, to_timestamp(1800000000 + n)
-      from (select n, (${level})::integer as level from generate_series(${first}, ${last}) n) e`);
+    insert into holdfast.ledger_page (page, epoch, source, at, partitions, seqs, levels, previous, kinds, on_hand_deltas,
+                                      reserved_deltas, reservations)
+    select page, 1, 0, to_timestamp(1800000000 + page), array_agg(${PARTITION}), array_agg(n), array_agg(level), array_agg(previous),
+           array_agg(kind), array_agg(n % 3), array_agg(n % 2), array_agg(case when kind = 'held' then gen_random_uuid() end)
+      from (select *, case when n % 5 = 0 then 'counted' else 'held' end::holdfast.ledger_kind as kind,
+                   coalesce(lag(page) over (partition by level order by n),
+                            (select last_page from holdfast.stock_level s
+                              where s.partition = ${PARTITION} and s.level = e.level)) as previous
+              from (select n, ${first} + (n - ${first}) / ${ENTRIES_PER_PAGE} as page, (${level})::integer as level
+                      from generate_series(${first}, ${last}) n) e) e
+     group by page`);
   await sql`
-    update holdfast.stock_level s set last_entry = l.last
-      from (select level, max(seq) as last from holdfast.ledger where partition = ${PARTITION} group by 1) l
+    update holdfast.stock_level s set last_page = l.last
+      from (select level, max(page) as last from holdfast.ledger where partition = ${PARTITION} group by 1) l
      where s.partition = ${PARTITION} and s.level = l.level`;
 }
 
@@ -118,9 +124,9 @@ test('an entry has what was written', async () => {
   await stock(2);
   await write(1, 1, '2');
   await sql`
-    insert into holdfast.ledger (partition, seq, level, previous, kind, on_hand_delta, reserved_delta, reason, reference, at)
-    values (${PARTITION}, 2, 0, 0, 'adjusted', -3, 0, 'damaged', 'slip 7', to_timestamp(1800000000.5))`;
-  await sql`update holdfast.stock_level set last_entry = 2 where level = 0`;
+    insert into holdfast.ledger_page (page, epoch, source, partitions, seqs, levels, kinds, on_hand_deltas, reasons, reference_texts, at)
+    values (2, 1, 0, ${`{${PARTITION}}`}, '{2}', '{0}', '{adjusted}', '{-3}', '{damaged}', '{slip 7}', to_timestamp(1800000000.5))`;
+  await sql`update holdfast.stock_level set last_page = 2 where level = 0`;
   const [[adjusted, held]] = await pages({ sku: 'A', limit: 10 });
   expect(adjusted).toEqual({
     seq: 2,
@@ -167,21 +173,22 @@ test('a history ends where retention has deleted what was before', async () => {
   await stock(10);
   await write(1, 2000, RANDOM_LEVEL);
   const { answer } = await page({ sku: 'A', limit: 5 });
-  await sql`delete from holdfast.ledger where seq <= 1500`;
+  await sql`delete from holdfast.ledger_page where page <= ${1500 / ENTRIES_PER_PAGE}`;
   const kept = await expected('A');
   expect(kept.length).toBeGreaterThan(50);
   expect((await pages({ sku: 'A', limit: 50 })).flat().map(({ seq }) => seq)).toEqual(kept);
   // Also for a page that began before, and where nothing at all is left.
   const rest = (await page({ sku: 'A', limit: 1000, from: answer!.next })).answer!;
   expect([...answer!.entries, ...rest.entries].map(({ seq }) => seq)).toEqual(kept);
-  await sql`delete from holdfast.ledger`;
+  await sql`delete from holdfast.ledger_page`;
   expect((await page({ sku: 'A', limit: 5, from: answer!.next })).answer).toEqual({ entries: [] });
 });
 
 test('a place that is not of the SKU leads nowhere', async () => {
   await stock(3);
   await write(1, 100, 'n % 6');
-  const { answer } = await page({ sku: 'A', limit: 10, from: [97, 98, 100] });
+  const pageOf = (seq: number): number => Math.ceil(seq / ENTRIES_PER_PAGE);
+  const { answer } = await page({ sku: 'A', limit: 10, from: [101, ...[97, 98, 100].map(pageOf)] });
   expect(answer!.entries.map(({ location }) => location)).not.toContain('dc1');
   expect(answer!.entries.map(({ seq }) => seq)).toEqual([100, 98, 94, 92, 88, 86, 82, 80, 76, 74]);
 });

@@ -42,12 +42,13 @@ afterAll(async () => {
 }, 30_000);
 
 beforeEach(async () => {
-  await sql`truncate holdfast.stock_level, holdfast.reservation, holdfast.ledger`;
+  await sql`truncate holdfast.stock_level, holdfast.reservation, holdfast.ledger_page`;
 });
 
 const KEYS_MS = 60_000;
 let batchNumber = 0;
-const newBatch = (): Batch => new Batch(++batchNumber, systemClock.now());
+/** Its page has the same number. */
+const newBatch = (): Batch => new Batch(++batchNumber, systemClock.now(), batchNumber);
 /** Whoever took partitions last, as a lane knows itself. */
 let owner = { epoch: 0, commitSeq: 0 };
 
@@ -136,15 +137,18 @@ test('a commit writes levels, reservations and ledger, and advances the owner, i
   expect(
     await sql`select epoch, commit_seq from holdfast.owner join holdfast.partition using (epoch) where partition = 1`.values(),
   ).toEqual([[owner.epoch, 2]] as never);
-  expect(await sql`select seq, previous from holdfast.ledger where level = 1 order by seq`.values()).toEqual([
-    [2, 0],
-    [3, 2],
-    [4, 3],
-    [5, 4],
+  const [page, next] = [first.rows.page, second.rows.page];
+  expect(
+    await sql`select seq, page, previous from holdfast.ledger where level = 1 order by seq`.values(),
+  ).toEqual([
+    [2, page, 0],
+    [3, next, page],
+    [4, next, next],
+    [5, next, next],
   ] as never);
-  expect(await sql`select last_entry from holdfast.stock_level order by level`.values()).toEqual([
-    [1],
-    [5],
+  expect(await sql`select last_page from holdfast.stock_level order by level`.values()).toEqual([
+    [page],
+    [next],
   ] as never);
   expect(await findReservation(sql, 1, id)).toMatchObject({
     id,
@@ -211,7 +215,7 @@ test('what is held and changed in one batch is written as it ends', async () => 
   );
   const last = hold(partition, batch, ['B']);
   await commit(batch);
-  const { at } = batch.rows;
+  const { at, page } = batch.rows;
   expect(
     await sql`
       select id, status::text, home, reference, participants, lines, closed_at is null as open,
@@ -230,11 +234,11 @@ test('what is held and changed in one batch is written as it ends', async () => 
   ).toEqual([
     [1, 0, 'counted', 0, null, 0],
     [2, 1, 'counted', 0, null, 0],
-    [3, 0, 'held', 1, cancelled, 1],
-    [4, 1, 'held', 1, held, 2],
-    [5, 0, 'held', 1, extended, 3],
-    [6, 0, 'cancelled', -1, cancelled, 5],
-    [7, 1, 'held', 1, last, 4],
+    [3, 0, 'held', 1, cancelled, page],
+    [4, 1, 'held', 1, held, page],
+    [5, 0, 'held', 1, extended, page],
+    [6, 0, 'cancelled', -1, cancelled, page],
+    [7, 1, 'held', 1, last, page],
   ] as never);
   const [again] = await owned([1]);
   expect(dump(again)).toEqual(dump(partition));
@@ -251,15 +255,15 @@ test('what is over says how, and its entry how many units are back or gone', asy
   const never = hold(partition, first, ['A'], { ...two, role: 'try', home: 2 });
   await commit(first);
   const second = newBatch();
-  const { at } = second.rows;
+  const { at, page } = second.rows;
   const to = { partition: 1, deadline: Infinity };
   partition.decide(second, at, { kind: 'confirm', ...to, id: confirmed, rehold: false }, noAnswer);
   partition.decide(second, at, { kind: 'cancel', ...to, id: cancelled }, noAnswer);
   const settle = { kind: 'settle', outcome: 'never', expiresAt: 0 } as const;
   partition.decide(second, at, { ...settle, ...to, id: never }, noAnswer);
   expect(partition.decideDue(second, at + 1000)).toBe(true);
-  // 1 of the level, 2 of each reservation.
-  expect(second.rowCount).toBe(9);
+  // Of the level, of each reservation, and of the ledger.
+  expect(second.rowCount).toBe(6);
   await commit(second);
   expect(
     Object.fromEntries(
@@ -278,14 +282,14 @@ test('what is over says how, and its entry how many units are back or gone', asy
       select seq, kind::text, on_hand_delta, reserved_delta, reservation, previous
         from holdfast.ledger where seq > 5 order by seq`.values(),
   ).toEqual([
-    [6, 'confirmed', -2, -2, confirmed, 5],
-    [7, 'cancelled', 0, -2, cancelled, 6],
-    [8, 'never', 0, -2, never, 7],
-    [9, 'expired', 0, -2, expired, 8],
+    [6, 'confirmed', -2, -2, confirmed, first.rows.page],
+    [7, 'cancelled', 0, -2, cancelled, page],
+    [8, 'never', 0, -2, never, page],
+    [9, 'expired', 0, -2, expired, page],
   ] as never);
-  expect(await sql`select on_hand, reserved, last_entry, version from holdfast.stock_level`.values()).toEqual(
-    [[8, 0, 9, 9]] as never,
-  );
+  expect(await sql`select on_hand, reserved, last_page, version from holdfast.stock_level`.values()).toEqual([
+    [8, 0, page, 9],
+  ] as never);
 });
 
 test('a commit reads what it changes and no more, also by a plan from when there was nothing', async () => {
@@ -388,7 +392,7 @@ test('what a start reads back is what was in memory', async () => {
   const operation = fc.tuple(fc.nat(2), fc.nat(3), fc.array(sku, { minLength: 1, maxLength: 3 }), fc.nat(20));
   await fc.assert(
     fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 40 }), async (operations) => {
-      await sql`truncate holdfast.stock_level, holdfast.reservation, holdfast.ledger`;
+      await sql`truncate holdfast.stock_level, holdfast.reservation, holdfast.ledger_page`;
       const partitions = await owned([0, 1, 2]);
       const held: { partition: Partition; id: string }[] = [];
       for (const [which, what, skus, number] of operations) {
@@ -420,7 +424,7 @@ function dump({ snapshot, holds, ledgerSeq }: Partition): unknown {
   return {
     ledgerSeq,
     levels: Array.from({ length: snapshot.levels }, (_, level) => snapshot.read(level)),
-    lastEntries: [...snapshot.lastEntry.subarray(0, snapshot.levels)],
+    lastPages: [...snapshot.lastPage.subarray(0, snapshot.levels)],
     held: [...holds.heldByLevel(snapshot.levels)],
     count: holds.count,
   };

@@ -34,7 +34,7 @@ test('commits with and without a trace write the same, and only those without ar
   await reader.close();
   let commitSeq = 0;
   const commit = async (traceparent?: string): Promise<void> => {
-    const batch = new Batch(++commitSeq, systemClock.now());
+    const batch = new Batch(++commitSeq, systemClock.now(), commitSeq);
     const put = { kind: 'put-level', partition: 0, deadline: Infinity, sku: 'A', location: 'x' } as const;
     partition.decide(batch, batch.rows.at, { ...put, onHand: commitSeq }, () => {});
     if (traceparent !== undefined)

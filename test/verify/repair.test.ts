@@ -9,6 +9,7 @@ import { openDatabase, type Sql } from '../../src/storage/database.ts';
 import { takePartitions } from '../../src/storage/take-partitions.ts';
 import { borrowDatabase } from '../../src/supervisor/borrowed-database.ts';
 import { faultsOf } from '../helpers/books.ts';
+import { FORGEABLE_LEDGER } from '../helpers/forgeable-ledger.ts';
 import { type Home, makeHome, processesOf, startServer, type TestServer, until } from '../helpers/server.ts';
 import { Shop, skusOfWorker } from '../helpers/shop.ts';
 import { homeEnv, VERIFY, verify } from '../helpers/verify.ts';
@@ -63,6 +64,7 @@ async function withDatabase<T>(run: (sql: Sql) => Promise<T>): Promise<T> {
 
 const forge = (...statements: string[]): Promise<void> =>
   withDatabase(async (sql) => {
+    await sql.unsafe(FORGEABLE_LEDGER);
     for (const statement of statements) expect((await sql.unsafe(statement)).count).toBeGreaterThan(0);
   });
 
@@ -124,8 +126,8 @@ test('it asks, and writes only after a yes', async () => {
 /** What can be corrected, and what `reserved` of both SKUs then is. */
 const FORGERIES: [what: string, forgery: string, reserved: number][] = [
   ['reserved of a level', `update holdfast.stock_level set reserved = reserved + 5`, 6],
-  ['the last entry of a level', `update holdfast.stock_level set last_entry = last_entry + 1000`, 6],
-  ['the last entry of a level, too low', `update holdfast.stock_level set last_entry = 1`, 6],
+  ['the last page of a level', `update holdfast.stock_level set last_page = last_page + 1000`, 6],
+  ['the last page of a level, too low', `update holdfast.stock_level set last_page = 1`, 6],
   [
     'a count in the ledger',
     `update holdfast.ledger set on_hand_delta = on_hand_delta + 3 where kind = 'counted'`,
@@ -134,11 +136,6 @@ const FORGERIES: [what: string, forgery: string, reserved: number][] = [
   [
     'what a reservation took, by the ledger',
     `update holdfast.ledger set reserved_delta = 5 where kind = 'held' and reservation = 'ID0'`,
-    6,
-  ],
-  [
-    'the last entries of the ledger, missing',
-    `delete from holdfast.ledger g using holdfast.stock_level s where g.partition = s.partition and g.seq = s.last_entry`,
     6,
   ],
   ['a reservation that is not there any more', `delete from holdfast.reservation where id = 'ID0'`, 4],
@@ -183,11 +180,18 @@ test('a server goes on from what was repaired', async () => {
 });
 
 test('what no entry of the ledger can correct is said, and stays', async () => {
-  await forge(`delete from holdfast.ledger where seq = 2`);
+  await forge(
+    `delete from holdfast.ledger where seq = 2`,
+    `delete from holdfast.ledger g where seq = (select max(seq) from holdfast.ledger l where l.partition = g.partition)`,
+  );
+  expect((await verify(home)).stdout).toContain(': its last entry is ');
   const first = await verify(home, '--repair', '--yes');
   expect(first.code).toBe(1);
   expect(first.stdout).toContain('corrections written; the books now\n');
-  expect(first.stdout).toContain('between entries 1 and 3, 1 missing');
+  const [, after] = first.stdout.split('; the books now\n');
+  expect(after).toContain('between entries 1 and 3, 1 missing');
+  // Of both partitions, and at the end of each, too.
+  expect(after.match(/between entries \d+ and \d+, 1 missing/g)).toHaveLength(4);
   expect(first.stdout).toEndWith('what is left cannot be corrected by an entry of the ledger\n');
   const second = await verify(home, '--repair', '--yes');
   expect(second.code).toBe(1);

@@ -5,13 +5,14 @@
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { bookRules } from '../../src/storage/book-rules.ts';
 import { type BooksSql, openBooks } from '../helpers/books.ts';
+import { FORGEABLE_LEDGER } from '../helpers/forgeable-ledger.ts';
 import { startServer, type TestServer } from '../helpers/server.ts';
 import { forEachAtOnce, Shop, skusOfWorker } from '../helpers/shop.ts';
 import { verify } from '../helpers/verify.ts';
 
 setDefaultTimeout(60_000);
 
-const TABLES = ['stock_level', 'reservation', 'ledger'];
+const TABLES = ['stock_level', 'reservation', 'ledger_page'];
 const [first, second] = [...skusOfWorker(0, 'rule', 1), ...skusOfWorker(1, 'rule', 1)];
 
 let server: TestServer;
@@ -33,6 +34,7 @@ beforeAll(async () => {
   for (const id of ids.slice(0, 5)) expect((await shop.cancel(id)).status).toBe(200);
   for (const lines of orders) await shop.hold(lines, { expiresInSeconds: 1 });
   await Bun.sleep(2500);
+  await sql.unsafe(FORGEABLE_LEDGER);
   for (const table of TABLES)
     await sql.unsafe(`create table saved_${table} as select * from holdfast.${table}`);
 });
@@ -56,16 +58,16 @@ async function sell(id: string, sold: string | null, units: number): Promise<voi
       update holdfast.reservation set status = 'confirmed', closed_at = now(), sold = ${sold === null ? null : `'${sold}'`}
        where id = '${id}' returning partition, lines[2] as level, lines[3] as held),
     entries as (
-      insert into holdfast.ledger (partition, seq, level, previous, kind, on_hand_delta, reserved_delta, reservation, at)
-      select c.partition, tail + n, c.level, case n when 1 then last_entry else tail + 1 end, kind::holdfast.ledger_kind,
-             case n when 1 then -${units} else 0 end, case n when 1 then -${units} else ${units} - held end, '${id}', now()
+      insert into holdfast.ledger (partition, seq, level, page, previous, kind, on_hand_delta, reserved_delta, reservation, at)
+      select c.partition, tail + n, c.level, last_page + 1, case n when 1 then last_page else last_page + 1 end,
+             kind::holdfast.ledger_kind, case n when 1 then -${units} else 0 end, case n when 1 then -${units} else ${units} - held end, '${id}', now()
         from closed c join holdfast.stock_level using (partition, level)
         cross join lateral (select max(seq) as tail from holdfast.ledger g where g.partition = c.partition) t
         cross join (values (1, 'confirmed'), (2, 'released')) k (n, kind)
-       where n = 1 or held > ${units} returning partition, level, seq)
+       where n = 1 or held > ${units} returning partition)
     update holdfast.stock_level s
-       set on_hand = on_hand - ${units}, reserved = reserved - held, version = version + 1, last_entry = e.last
-      from closed c join (select partition, max(seq) as last from entries group by 1) e using (partition)
+       set on_hand = on_hand - ${units}, reserved = reserved - held, version = version + e.entries, last_page = last_page + 1
+      from closed c join (select partition, count(*) as entries from entries group by 1) e using (partition)
      where s.partition = c.partition and s.level = c.level`);
 }
 
@@ -129,12 +131,27 @@ const FORGERIES: [rule: string, forgery: string, named: string][] = [
     'between entries 1 and 3, 1 missing',
   ],
   [
-    'each entry names the one before it of its level, and each level its last',
-    `update holdfast.stock_level set last_entry = last_entry - 1 where ${isLevel}`,
+    'the ledger of a partition has no gaps',
+    `delete from holdfast.ledger g where seq = (select max(seq) from holdfast.ledger l where l.partition = g.partition)`,
+    'its last entry is ',
+  ],
+  [
+    'the ledger of a partition has no gaps',
+    `insert into holdfast.ledger select * from holdfast.ledger where seq = 2 and ${entriesOfLevel}`,
+    'entry 2 is there twice',
+  ],
+  [
+    'the ledger of a partition has no gaps',
+    `update holdfast.stock_level set version = version + 7 where ${isLevel}`,
+    'but its levels have changed ',
+  ],
+  [
+    'each entry names the page of the one before it of its level, and each level that of its last',
+    `update holdfast.stock_level set last_page = last_page - 1 where ${isLevel}`,
     `${level} (partition `,
   ],
   [
-    'each entry names the one before it of its level, and each level its last',
+    'each entry names the page of the one before it of its level, and each level that of its last',
     `update holdfast.ledger set previous = 1 where seq = (select max(seq) from holdfast.ledger where ${entriesOfLevel})
         and ${entriesOfLevel}`,
     `${level} (partition `,
@@ -142,7 +159,8 @@ const FORGERIES: [rule: string, forgery: string, named: string][] = [
   [
     'a reservation took its units once, and gave back or sold what it closed with',
     `insert into holdfast.ledger
-     select partition, -seq, level, kind, 0, reserved_delta, reservation, at from holdfast.ledger where kind = 'cancelled'`,
+     select partition, -seq, level, page, previous, kind, 0, reserved_delta, reservation, at from holdfast.ledger
+      where kind = 'cancelled'`,
     '(cancelled, units: 2): by the ledger it took 2 and gave back 4',
   ],
   [

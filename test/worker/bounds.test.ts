@@ -57,7 +57,7 @@ test('a mailbox refuses what it has no room for, and only that', () => {
   expect(answers).toEqual([OVERLOADED]);
   expect(actor.mailboxDepth).toBe(MAILBOX_COMMANDS_MAX);
 
-  const batch = new Batch(1, NOW);
+  const batch = new Batch(1, NOW, NOW);
   actor.visit(batch, NOW, MAILBOX_COMMANDS_MAX);
   expect(actor.mailboxDepth).toBe(0);
   receive(hold());
@@ -72,7 +72,7 @@ test('a partition full of keys refuses new ones, but writes down what has been d
   const partition = new Partition(1, new Locations(), alone, NOW);
   partition.keys.add('c'.repeat(32), 'f'.repeat(32), NOW);
   partition.keys.count = KEYS_PER_PARTITION_MAX;
-  const batch = new Batch(1, NOW);
+  const batch = new Batch(1, NOW, NOW);
   const answers: Reply[] = [];
   const seal = (hash: string, summary?: ImportSummary): void => {
     const key = { hash: hash.repeat(32), fingerprint: 'f'.repeat(32), partition: 1 };

@@ -149,7 +149,7 @@ test('an import of many messages fills batches and no more, and a reservation ha
   const held: (() => void)[] = [];
   const { commit } = store;
   store.commit = async (rows) => {
-    rowsOf.push(rows.ledger.seq.length + rows.counted.entry.length + rows.holds.id.length);
+    rowsOf.push(rows.ledger.seq.length + rows.counted.seq.length + rows.holds.id.length);
     order.push(rows.holds.id.length > 0 ? 'reservation' : 'import');
     // Batches stay on their way until everything has arrived.
     await new Promise<void>((resolve) => held.push(resolve));

@@ -53,7 +53,7 @@ function build() {
   /** What the database has of a SKU, as a read is to show it. */
   const stored = (sku: string): Reply => {
     const rows = (database.levels.get(PARTITION) ?? []).filter((row) => row.sku === sku);
-    const levels = rows.map(({ partition: _, level: __, lastEntry: ___, ...level }) => level);
+    const levels = rows.map(({ partition: _, level: __, lastPage: ___, ...level }) => level);
     return levels.length === 0
       ? { kind: 'problem', code: 'unknown-sku' }
       : { kind: 'levels', levels, age: 5 };
