@@ -23,7 +23,10 @@ export interface BatchRows {
     location: string[];
   };
   levels: LevelColumns;
-  /** Reservations that are line 0, of one level, and of one partition, each with its entry. */
+  /**
+   * Reservations that are line 0, of one level, and of one partition, each with its entry. Where a level has changed by such ones alone,
+   * the last of them says what it is now, and it is not among `levels`.
+   */
   holds: {
     partition: number[];
     id: string[];
@@ -32,6 +35,9 @@ export interface BatchRows {
     reference: (string | null)[];
     level: number[];
     quantity: number[];
+    /** Of the level; version 0 where another row has them. */
+    reserved: number[];
+    version: number[];
     /** The entry's number, and the page of the one before it of the same level. */
     seq: number[];
     previous: number[];
@@ -50,7 +56,10 @@ export interface BatchRows {
     lines: string[];
     sold: (string | null)[];
   };
-  /** Closings of reservations whose units here are one level's, each with its entry: changes of rows that earlier batches have inserted. */
+  /**
+   * Closings of reservations whose units here are one level's, each with its entry: changes of rows that earlier batches have inserted.
+   * Where a level has changed by them and by `holds` alone, the last of them says what it is now.
+   */
   closings: {
     partition: number[];
     id: string[];
@@ -59,6 +68,10 @@ export interface BatchRows {
     level: number[];
     onHandDelta: number[];
     reservedDelta: number[];
+    /** Of the level; version 0 where another row has them. */
+    onHand: number[];
+    reserved: number[];
+    version: number[];
     seq: number[];
     previous: number[];
   };
@@ -147,6 +160,8 @@ export function emptyRows(at: number, page: number): BatchRows {
       reference: [],
       level: [],
       quantity: [],
+      reserved: [],
+      version: [],
       seq: [],
       previous: [],
     },
@@ -170,6 +185,9 @@ export function emptyRows(at: number, page: number): BatchRows {
       level: [],
       onHandDelta: [],
       reservedDelta: [],
+      onHand: [],
+      reserved: [],
+      version: [],
       seq: [],
       previous: [],
     },

@@ -67,6 +67,13 @@ function statementOf(parts: Part[]): string {
      where exists (select from fence)${matches === undefined ? '' : ` and ${matches}`}
     ${part.otherwise ?? ''})`);
     }
+    if (part.also !== undefined) {
+      const columns = part.also.from.map((name) => `unnest(${lists.get(name)}) as ${name}`);
+      written.push(`also${index} as (
+    ${part.also.write}
+      from (select ${columns.join(', ')}) u
+     where exists (select from fence) and ${part.also.where})`);
+    }
     if (part.entries !== undefined) {
       const entries = Object.entries(part.entries((column) => lists.get(column)!));
       written.push(`entries${index} as (

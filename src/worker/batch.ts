@@ -28,12 +28,19 @@ const SPELLED_OUT = 0;
 /** In the place of where a row stands. */
 const CLOSED = -FIRST_HOLD;
 
+/** In the place of where a row of a level stands: there is none, or the level has changed in other ways, too. */
+const NOWHERE = -1;
+const MIXED = -2;
+
 /** A level that the batch changes, with what it was before, except for the quantities, which the ledger has. */
 interface Touched {
   author: Author;
   level: number;
   /** Of a level that the batch makes: its first entry in the ledger. */
   first?: { seq: number; onHand: number };
+  /** Where the last plain hold of it stands, and the last closing. */
+  hold: number;
+  closing: number;
   safetyStock: number;
   backorderLimit: number;
   version: number;
@@ -91,6 +98,8 @@ export class Batch {
     this.touched.push({
       author,
       level,
+      hold: NOWHERE,
+      closing: NOWHERE,
       safetyStock: snapshot.safetyStock[level],
       backorderLimit: snapshot.backorderLimit[level],
       version: snapshot.version[level],
@@ -104,7 +113,21 @@ export class Batch {
     const first = { seq: ++author.ledgerSeq, onHand };
     snapshot.touchedAt[level] = this.touched.length;
     snapshot.lastPage[level] = this.rows.page;
-    this.touched.push({ author, level, first, safetyStock: 0, backorderLimit: 0, version: 0, updatedAt: 0 });
+    this.touched.push({
+      author,
+      level,
+      first,
+      hold: MIXED,
+      closing: NOWHERE,
+      safetyStock: 0,
+      backorderLimit: 0,
+      version: 0,
+      updatedAt: 0,
+    });
+  }
+
+  private touchedOf({ snapshot: { touchedAt } }: Author, level: number): Touched {
+    return this.touched[touchedAt[level]];
   }
 
   /** @param after a level as it is after this batch @returns as it was before; undefined where the batch has made it */
@@ -142,6 +165,7 @@ export class Batch {
     reservation: string | null,
     note?: Note,
   ): void {
+    this.touchedOf(author, level).hold = MIXED;
     this.entry(
       author.partition,
       ++author.ledgerSeq,
@@ -192,8 +216,12 @@ export class Batch {
    */
   hold(author: Author, level: number, quantity: number, reservation: NewHold): number {
     const { holds } = this.rows;
+    const touched = this.touchedOf(author, level);
+    if (touched.hold !== MIXED) touched.hold = holds.id.length;
     this.enter(holds, author, level);
     holds.quantity.push(quantity);
+    holds.reserved.push(0);
+    holds.version.push(0);
     holds.createdAt.push(reservation.createdAt);
     holds.expiresAt.push(reservation.expiresAt);
     holds.reference.push(reservation.reference ?? null);
@@ -251,9 +279,13 @@ export class Batch {
    */
   close(author: Author, level: number, quantity: number, id: string, as: Closing, expiresAt: number): number {
     const { closings } = this.rows;
+    this.touchedOf(author, level).closing = closings.id.length;
     this.enter(closings, author, level);
     closings.onHandDelta.push(as === 'confirmed' ? -quantity : 0);
     closings.reservedDelta.push(-quantity);
+    closings.onHand.push(0);
+    closings.reserved.push(0);
+    closings.version.push(0);
     closings.id.push(id);
     closings.status.push(as);
     closings.expiresAt.push(expiresAt);
@@ -317,10 +349,22 @@ export class Batch {
     const { owner } = this.rows;
     owner.epoch = epoch;
     owner.commitSeq = commitSeq;
-    for (const { author, level, first } of this.touched) {
+    const { holds, closings } = this.rows;
+    for (const { author, level, first, hold, closing } of this.touched) {
       const { snapshot, partition } = author;
       if (first !== undefined && snapshot.version[level] === 1) {
         this.count(author, level, first.seq);
+        continue;
+      }
+      if (hold !== MIXED && closing !== NOWHERE) {
+        closings.onHand[closing] = snapshot.onHand[level];
+        closings.reserved[closing] = snapshot.reserved[level];
+        closings.version[closing] = snapshot.version[level];
+        continue;
+      }
+      if (hold >= 0 && holds.quantity[hold] !== SPELLED_OUT) {
+        holds.reserved[hold] = snapshot.reserved[level];
+        holds.version[hold] = snapshot.version[level];
         continue;
       }
       if (first !== undefined) this.entry(partition, first.seq, level, 0, 'counted', first.onHand, 0, null);

@@ -88,7 +88,7 @@ export class MemoryDatabase {
 
   /** @throws StoreFailure `fenced`, having written nothing; Error for rows that contradict those that are there */
   commit(batch: BatchRows): void {
-    const rows = spelledOut(batch);
+    const rows = spelledOut(batch, (partition, level) => this.levels.get(partition)![level]);
     const { epoch, commitSeq } = rows.owner;
     if (!this.fence(epoch, commitSeq)) throw new StoreFailure('fenced');
     this.owners.set(epoch, commitSeq);

@@ -1,8 +1,16 @@
 /** A batch in which what is told together is told apart, as in the tables: a level or a reservation, and its entry in the ledger. */
-import type { BatchRows } from '../../src/storage/batch-rows.ts';
+import type { StockLevel } from '../../src/reservations/types.ts';
+import type { BatchRows, LevelColumns } from '../../src/storage/batch-rows.ts';
 
-export function spelledOut(rows: BatchRows): BatchRows {
+type LevelAt = (
+  partition: number,
+  level: number,
+) => Pick<StockLevel, 'onHand' | 'safetyStock' | 'backorderLimit'>;
+
+/** @param levelAt what a level is before the batch */
+export function spelledOut(rows: BatchRows, levelAt: LevelAt): BatchRows {
   const { counted: c, holds: h, closings: o } = rows;
+  const levels = appended(rows.levels, carriedBy(h, levelAt), carriedBy(o, levelAt));
   const newLevels = appended(rows.newLevels, {
     ...pick(c, 'partition', 'level', 'onHand', 'safetyStock', 'backorderLimit', 'sku', 'location'),
     reserved: c.level.map(() => 0),
@@ -47,10 +55,30 @@ export function spelledOut(rows: BatchRows): BatchRows {
     counted: emptied(c),
     holds: emptied(h),
     closings: emptied(o),
+    levels,
     newLevels: inOrder(newLevels, newLevels.level),
     reservations,
     changes,
     ledger: inOrder(ledger, ledger.seq),
+  };
+}
+
+/** The levels of which these rows say what they are. */
+function carriedBy(
+  rows: Omit<LevelColumns, 'onHand' | 'safetyStock' | 'backorderLimit'> & { onHand?: number[] },
+  levelAt: LevelAt,
+): LevelColumns {
+  const { partition, level, onHand, reserved, version } = rows;
+  const carrying = version.flatMap((number, i) => (number > 0 ? [i] : []));
+  const before = carrying.map((i) => levelAt(partition[i], level[i]));
+  return {
+    partition: carrying.map((i) => partition[i]),
+    level: carrying.map((i) => level[i]),
+    onHand: carrying.map((i, at) => onHand?.[i] ?? before[at].onHand),
+    reserved: carrying.map((i) => reserved[i]),
+    safetyStock: before.map(({ safetyStock }) => safetyStock),
+    backorderLimit: before.map(({ backorderLimit }) => backorderLimit),
+    version: carrying.map((i) => version[i]),
   };
 }
 

@@ -131,7 +131,10 @@ export class Books implements Auditor {
   }
 
   committed(batch: BatchRows): void {
-    const rows = spelledOut(batch);
+    const rows = spelledOut(batch, (partition, level) => {
+      const { onHand, settings } = this.levels.get(partition)![level].last!;
+      return { onHand, ...settings! };
+    });
     this.checkOwner(rows);
     const settings = this.addLevels(rows);
     this.addEntries(rows, settings);

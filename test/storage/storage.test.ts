@@ -244,6 +244,52 @@ test('what is held and changed in one batch is written as it ends', async () => 
   expect(dump(again)).toEqual(dump(partition));
 });
 
+test('a level that plain holds and closings alone have changed goes with the last of them', async () => {
+  const [partition] = await owned([1]);
+  const first = newBatch();
+  for (const sku of ['A', 'B', 'C', 'D']) put(partition, first, sku, 9);
+  await commit(first);
+  const second = newBatch();
+  const { at, page } = second.rows;
+  const to = { partition: 1, deadline: Infinity };
+  const [held] = ['A', 'A', 'A', 'B', 'C', 'D'].map((sku) => hold(partition, second, [sku]));
+  // The last one of B says more than a plain hold can; C is counted as well, and D given back.
+  const extended = hold(partition, second, ['B']);
+  partition.decide(second, at, { kind: 'extend', ...to, id: extended, expiresInMs: 90_000 }, noAnswer);
+  put(partition, second, 'C', 7);
+  const cancelled = hold(partition, second, ['D']);
+  partition.decide(second, at, { kind: 'cancel', ...to, id: cancelled }, noAnswer);
+  await commit(second);
+  const { holds, levels } = second.rows;
+  expect([holds.version, holds.reserved, levels.level]).toEqual([
+    [0, 0, 4, 0, 0, 0],
+    [0, 0, 3, 0, 0, 0],
+    [1, 2, 3],
+  ]);
+  const rows = await sql`
+    select sku, on_hand, reserved, version, last_page, room from holdfast.stock_level order by level`.values();
+  expect(rows).toEqual([
+    ['A', 9, 3, 4, page, ''],
+    ['B', 9, 2, 3, page, ''],
+    ['C', 7, 1, 3, page, ''],
+    ['D', 9, 1, 4, page, ''],
+  ] as never);
+  const third = newBatch();
+  partition.decide(third, third.rows.at, { kind: 'confirm', ...to, id: held, rehold: false }, noAnswer);
+  hold(partition, third, ['A']);
+  await commit(third);
+  const { closings } = third.rows;
+  expect([closings.onHand, closings.reserved, closings.version, third.rows.holds.version]).toEqual([
+    [8],
+    [3],
+    [6],
+    [0],
+  ]);
+  expect(third.rows.levels.level).toEqual([]);
+  const [again] = await owned([1]);
+  expect(dump(again)).toEqual(dump(partition));
+});
+
 test('what is over says how, and its entry how many units are back or gone', async () => {
   const [partition] = await owned([1]);
   const first = newBatch();
