@@ -279,7 +279,7 @@ relate(
 );
 relate(
   ENTRIES_PER_PAGE_MAX * (KEY_BYTES_MAX + REASON_BYTES_MAX + REFERENCE_BYTES_MAX + 128) +
-    LEVELS_PER_SKU_MAX * 8 <
+    (LEVELS_PER_SKU_MAX + 1) * 8 <
     FRAME_BYTES_MAX,
   'a page of a ledger fits a frame',
 );

@@ -35,7 +35,7 @@ export interface BatchRows {
     reference: (string | null)[];
     level: number[];
     quantity: number[];
-    /** Of the level; version 0 where another row has them. */
+    /** Of the level; version -1 where another row has them. */
     reserved: number[];
     version: number[];
     /** The entry's number, and the page of the one before it of the same level. */
@@ -68,7 +68,7 @@ export interface BatchRows {
     level: number[];
     onHandDelta: number[];
     reservedDelta: number[];
-    /** Of the level; version 0 where another row has them. */
+    /** Of the level; version -1 where another row has them. */
     onHand: number[];
     reserved: number[];
     version: number[];

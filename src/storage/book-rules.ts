@@ -91,51 +91,42 @@ export function bookRules(graceMs: number): BookRule[] {
       sentence: (row) => `${level(row)}: reserved is ${row.reserved}, but open reservations hold ${row.held}`,
     },
     {
-      name: 'the ledger of a partition has no gaps',
+      name: 'the ledger of a partition has no gaps, and its pages rise',
       query: `
         with number as (
-          select partition, seq, false as is_end from holdfast.ledger
+          select partition, seq, page, false as is_end from holdfast.ledger
           union all
-          select partition, sum(version)::bigint + 1, true from holdfast.stock_level group by 1),
-        gapped as (
-          select partition, coalesce(d.seq, 0) as folded
-            from (select partition, min(seq) as first, max(seq) as last, max(seq) filter (where is_end) as behind, count(*) as numbers
-                    from number group by 1) n
-            left join (select partition, max(seq) as seq from holdfast.ledger_opening group by 1) d using (partition)
-           where first <> coalesce(d.seq, 0) + 1 or numbers <> last - coalesce(d.seq, 0) or behind is distinct from last)
-        select partition, seq, before, is_end
-          from (select n.partition, n.seq, n.is_end,
-                       lag(n.seq, 1, g.folded) over (partition by n.partition order by n.is_end, n.seq) as before
-                  from number n join gapped g using (partition)) n
-         where seq <> before + 1`,
-      sentence: ({ partition, seq, before, is_end }) => {
+          select partition, sum(version)::bigint + 1, max(last_page), true from holdfast.stock_level group by 1),
+        folded as (
+          select partition, max(seq) as seq, max(page) as page from holdfast.ledger_opening group by 1)
+        select partition, seq, before, is_end, page, page_before
+          from (select n.*, lag(n.seq, 1, coalesce(f.seq, 0)) over last as before,
+                       lag(n.page, 1, coalesce(f.page, 0)) over last as page_before
+                  from number n left join folded f using (partition)
+                window last as (partition by n.partition order by n.is_end, n.seq)) n
+         where seq <> before + 1 or page < page_before`,
+      sentence: ({ partition, seq, before, is_end, page, page_before }) => {
         const missing = Number(seq) - Number(before) - 1;
-        if (is_end)
+        if (is_end && missing !== 0)
           return `partition ${partition}: its last entry is ${before}, but its levels have changed ${Number(seq) - 1} times`;
         if (missing > 0)
           return `partition ${partition}: between entries ${before} and ${seq}, ${missing} missing`;
-        return missing === -1
-          ? `partition ${partition}: entry ${seq} is there twice`
-          : `partition ${partition}: entry ${seq} is there, though the openings stand for those up to ${before}`;
+        if (missing === -1) return `partition ${partition}: entry ${seq} is there twice`;
+        if (missing < 0)
+          return `partition ${partition}: entry ${seq} is there, though the openings stand for those up to ${before}`;
+        return `partition ${partition}: entry ${before} is on page ${page_before}, and what follows it on ${page}`;
       },
     },
     {
       name: 'each entry names the page of the one before it of its level, and each level that of its last',
       query: `
-        with link as (
-          select partition, level, seq, page, previous from holdfast.ledger
-          union all
-          select partition, level, seq, page, null from holdfast.ledger_opening
-          union all
-          select partition, level, ${ENDLESS}, 0, last_page from holdfast.stock_level),
-        broken as (
-          select partition, level from link group by 1, 2
-          having bool_or(seq < ${ENDLESS} and previous > page)
-              or sum(hashint8(page)::bigint) <> sum(hashint8(coalesce(previous, 0))::bigint))
         select partition, level, s.sku, s.location, nullif(seq, ${ENDLESS}) as seq, previous, before
-          from (select partition, level, seq, previous,
-                       lag(page, 1, 0::bigint) over (partition by partition, level order by seq) as before
-                  from link join broken using (partition, level)) e
+          from (select *, lag(page, 1, 0::bigint) over (partition by partition, level order by seq) as before
+                  from (select partition, level, seq, page, previous from holdfast.ledger
+                        union all
+                        select partition, level, seq, page, null from holdfast.ledger_opening
+                        union all
+                        select partition, level, ${ENDLESS}, 0, last_page from holdfast.stock_level) link) e
           left join holdfast.stock_level s using (partition, level)
          where previous <> before`,
       sentence: (row) =>

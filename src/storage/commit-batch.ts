@@ -21,6 +21,9 @@ import type { BatchRows } from './batch-rows.ts';
 import { AT, columnsOf, MATCHES, PAGE, PARTS, type Part, type Value } from './commit-parts.ts';
 import { Fenced, type Sql } from './database.ts';
 
+/** Of each part, whether its columns are texts. */
+const ARE_TEXTS = PARTS.map(([part]) => columnsOf(part).map(([, type]) => type === 'text'));
+
 const statements = new Map<number, string>();
 
 /** @throws Fenced, having written nothing */
@@ -32,9 +35,8 @@ export async function commitBatch(sql: Sql, rows: BatchRows): Promise<void> {
     if (!has(rows)) continue;
     mask |= 1 << index;
     present.push(part);
-    const columns = columnsOf(part);
     part.values(rows).forEach((values, column) => {
-      const isText = columns[column][1] === 'text';
+      const isText = ARE_TEXTS[index][column];
       parameters.push(isText ? quoted(values as (string | null)[]) : plain(values));
     });
   }

@@ -48,8 +48,10 @@ const levelValues = (l: LevelColumns): Value[][] => [
   l.version,
 ];
 
+/** Workers have 32 bits of a version (snapshot.ts), the table all: a partition's last entry is numbered by their sum. */
+const VERSION = 's.version + ((u.version - s.version) & 4294967295)';
 /** Of a row that says what its level is now. */
-const IS_CARRIED = 'u.version > 0 and s.partition = u.partition and s.level = u.level';
+const IS_CARRIED = 'u.version >= 0 and s.partition = u.partition and s.level = u.level';
 
 const newLevels: Part = {
   columns: [...LEVEL_COLUMNS, ['sku', 'text'], ['location', 'text']],
@@ -99,7 +101,7 @@ const levels: Part = {
   values: (rows) => levelValues(rows.levels),
   write: `update stock_level s
     set on_hand = u.on_hand, reserved = u.reserved, safety_stock = u.safety_stock, backorder_limit = u.backorder_limit,
-        version = u.version, last_page = ${PAGE}, updated_at = ${AT}, room = ''`,
+        version = ${VERSION}, last_page = ${PAGE}, updated_at = ${AT}, room = ''`,
 };
 
 const reservations: Part = {
@@ -170,7 +172,7 @@ const holds: Part = {
   also: {
     from: ['partition', 'level', 'reserved', 'version'],
     write: `update stock_level s
-    set reserved = u.reserved, version = u.version, last_page = ${PAGE}, updated_at = ${AT}, room = ''`,
+    set reserved = u.reserved, version = ${VERSION}, last_page = ${PAGE}, updated_at = ${AT}, room = ''`,
     where: IS_CARRIED,
   },
   entries: (list) => ({
@@ -223,7 +225,7 @@ const closings: Part = {
   also: {
     from: ['partition', 'level', 'on_hand', 'reserved', 'version'],
     write: `update stock_level s
-    set on_hand = u.on_hand, reserved = u.reserved, version = u.version, last_page = ${PAGE}, updated_at = ${AT}, room = ''`,
+    set on_hand = u.on_hand, reserved = u.reserved, version = ${VERSION}, last_page = ${PAGE}, updated_at = ${AT}, room = ''`,
     where: IS_CARRIED,
   },
   entries: (list) => ({

@@ -4,6 +4,7 @@
  * - Open reservations are the truth for `reserved`: the level is set to the units that they hold, and the ledger
  *   gets what it lacks. Where a reservation's own entries don't add up to what its row says, the entry carries its id.
  * - A level's `onHand` is the truth where its ledger disagrees: the level stays, the ledger gets the difference.
+ * - Of a partition whose levels have fewer versions than it has entries, one gets those that lack, and an entry.
  * - A level whose last entry is on another page than it says gets an entry behind the one that is really the last.
  *
  * Nothing is deleted and no entry is changed: gaps, links within the history, and reservations that contradict
@@ -27,18 +28,25 @@ const CORRECTIONS = `
       cross join cut
      where case when id >= first_id then coalesce(g.net, 0) <> coalesce(h.held, 0)
                 else coalesce(g.net, 0) > coalesce(h.held, 0) or coalesce(g.net, 0) < 0 and h.held > 0 end),
+  behind as (
+    select partition, first_level, greatest(versions, last) as seq, greatest(last - versions, 0) as lacking
+      from (select partition, min(level) as first_level, sum(version)::bigint as versions
+              from holdfast.stock_level group by 1) v
+      left join (select partition, max(seq) as last from ${MOVEMENTS} m group by 1) g using (partition)),
   of_levels as (
     select partition, level, s.on_hand - coalesce(g.on_hand, 0) as on_hand_delta,
            coalesce(h.held, 0) - coalesce(g.reserved, 0) - coalesce(r.reserved_delta, 0) as reserved_delta,
            coalesce(h.held, 0) as held, coalesce(g.last, 0) as last,
-           r.partition is null and (s.reserved <> coalesce(h.held, 0) or s.last_page <> coalesce(g.last, 0)) as is_off,
+           r.partition is null and (s.reserved <> coalesce(h.held, 0) or s.last_page <> coalesce(g.last, 0)
+                                    or b.first_level = s.level and b.lacking > 0) as is_off,
            format('verify: onHand was %s by the level and %s by its ledger, reserved %s and %s', s.on_hand,
                   coalesce(g.on_hand, 0), s.reserved, coalesce(g.reserved, 0)) as reason
       from holdfast.stock_level s
       left join summed g using (partition, level)
       left join ${heldBy('partition, level')} h using (partition, level)
       left join (select partition, level, sum(reserved_delta)::bigint as reserved_delta from of_reservations group by 1, 2) r
-                using (partition, level)),
+                using (partition, level)
+      join behind b using (partition)),
   corrections as (
     select partition, level, null::uuid as reservation, on_hand_delta, reserved_delta, held, last, reason
       from of_levels where on_hand_delta <> 0 or reserved_delta <> 0 or is_off
@@ -49,8 +57,6 @@ const CORRECTIONS = `
 /** As the owner whose epoch is the parameter. Ends with the number of entries written. */
 const WRITE = `
   with ${CORRECTIONS},
-  behind as (
-    select partition, sum(version)::bigint as seq from holdfast.stock_level group by 1),
   numbered as (
     select c.*, b.seq + row_number() over (partition by partition order by level, reservation) as seq,
            row_number() over (order by partition, level, reservation) - 1 as turn
@@ -70,8 +76,10 @@ const WRITE = `
       from linked group by page),
   updated as (
     update holdfast.stock_level s
-       set reserved = l.held, last_page = l.page, version = s.version + l.entries, updated_at = now()
+       set reserved = l.held, last_page = l.page, updated_at = now(),
+           version = s.version + l.entries + case b.first_level when l.level then b.lacking else 0 end
       from (select partition, level, max(page) as page, max(held) as held, count(*) as entries from linked group by 1, 2) l
+      join behind b using (partition)
      where s.partition = l.partition and s.level = l.level)
   select count(*) as entries from linked`;
 

@@ -21,25 +21,37 @@ export interface Pruned {
   last: string | null;
 }
 
+export interface Folded {
+  entries: number;
+  /** The last page that was. */
+  last: number;
+  /** Whether there is more to fold behind it. */
+  more: boolean;
+}
+
 const time = (ms: number): string => new Date(ms).toISOString();
 
 /**
  * Replaces the first pages of the ledger by openings of the levels that they have entries of, as long as they are from before a time in
  * milliseconds. Whoever does the same at the same time waits: openings stand for the beginning of each level's history at any moment.
- * @returns how many entries, and whether there are more
+ * @param after a page up to which there are none any more: what has just been deleted from an index is slow to pass
  */
-export async function foldLedger(sql: Sql, before: number): Promise<{ entries: number; more: boolean }> {
+export async function foldLedger(sql: Sql, before: number, after: number): Promise<Folded> {
   return await sql.begin(async (transaction) => {
     await transaction`select from holdfast.ledger_cut for update`;
     // A statement of its own, which sees what was done meanwhile.
-    const [folded] = await transaction<[{ entries: number; more: boolean }]>`
-      with old as materialized (
-        select page, sum(cardinality(seqs)) over (order by page) as entries
-          from (select page, seqs from holdfast.ledger_page where page < ${before} order by page limit ${PRUNE_PAGES_MAX}) p),
+    const [folded] = await transaction<[Folded]>`
+      with first as materialized (
+        select page, bool_or(at >= ${time(before)}::timestamptz) over (order by page) as is_young,
+               sum(cardinality(seqs)) over (order by page) as entries
+          from (select page, at, seqs from holdfast.ledger_page
+                 where page > ${after} order by page fetch first (${PRUNE_PAGES_MAX}) rows with ties) p),
       last as materialized (
-        select coalesce(min(page) filter (where entries >= ${PRUNE_ROWS_MAX}), max(page)) as page from old),
+        select coalesce(min(page) filter (where entries >= ${PRUNE_ROWS_MAX}), max(page)) as page from first where not is_young),
       gone as (
-        delete from holdfast.ledger_page p using last where p.page <= last.page returning p.*),
+        delete from holdfast.ledger_page p using last
+         where p.page > ${after} and p.page <= last.page and p.at < ${time(before)}::timestamptz
+        returning p.*),
       entry as materialized (
         select page, unnest(partitions) as partition, unnest(levels) as level, unnest(seqs) as seq,
                unnest(on_hand_deltas) as on_hand, unnest(reserved_deltas) as reserved from gone),
@@ -54,8 +66,10 @@ export async function foldLedger(sql: Sql, before: number): Promise<{ entries: n
         update holdfast.ledger_cut c
            set pruned_at = greatest(c.pruned_at, ${time(before)}::timestamptz)
           from last where last.page is not null)
-      select (select count(*) from entry) as entries,
-             exists (select from holdfast.ledger_page p, last where p.page > last.page and p.page < ${before}) as more`;
+      select (select count(*) from entry) as entries, coalesce(last.page, ${after}::bigint) as last,
+             exists (select from first where page > last.page and not is_young)
+               or (select count(*) >= ${PRUNE_PAGES_MAX} and not bool_or(is_young) from first) as more
+        from last`;
     return folded;
   });
 }

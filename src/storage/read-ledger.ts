@@ -3,9 +3,9 @@
  *
  * Each entry of the ledger names the page of the one before it of its level (there is no index by level, which every commit would pay
  * for), so this merges as many linked lists as the SKU has levels: one page back in all of them at a time, by primary key, with
- * all entries of the level there. A list is left as soon as a page of newer entries is certain: after n steps, every list that
+ * all entries of these levels there. A list is left as soon as an answer of newer entries is certain: after n steps, every list that
  * is ahead of it has given n at least. So an answer of m entries reads no more than m (1 + 1/2 + … + 1/m) pages beside
- * the first of each level, and how far back it is makes no difference.
+ * the first of each level, and how far back it is makes no difference. A page is gone through once, whatever is looked for there.
  *
  * Pages that retention has deleted end their lists.
  *
@@ -86,22 +86,30 @@ async function walk(
   shown: number,
   limit: number,
 ): Promise<EntryRow[]> {
-  // Not to be flattened: only as it stands is the page looked up by the primary key.
+  // Of a page only those two lists are gone through: the others are picked from, once for each entry that is found.
+  const entries = sql`
+    select p.page, e.level, p.seqs[e.n] as seq, coalesce(p.previous[e.n], 0) as previous, coalesce(p.kinds[e.n], p.kinds[1]) as kind,
+           coalesce(p.on_hand_deltas[e.n], 0) as on_hand_delta, coalesce(p.reserved_deltas[e.n], 0) as reserved_delta,
+           p.reservations[e.n] as reservation, p.reasons[e.n] as reason, p.reference_texts[e.n] as reference, p.at
+      from holdfast.ledger_page p cross join lateral unnest(p.partitions, p.levels) with ordinality e (partition, level, n)
+     where p.page = head.page and e.partition = ${partition} and e.level = any(head.levels)`;
   return await sql<EntryRow[]>`
     with recursive walk as (
       select 1 as steps, e.*
-        from unnest(${arrayLiteral(levels)}::integer[], ${arrayLiteral(pages)}::bigint[]) head (level, page)
-       cross join lateral (
-         select l.* from holdfast.ledger l
-          where l.page = head.page and l.partition = ${partition} and l.level = head.level and l.seq < ${shown} offset 0) e
+        from (select page, array_agg(level) as levels
+                from unnest(${arrayLiteral(levels)}::integer[], ${arrayLiteral(pages)}::bigint[]) l (level, page)
+               group by page) head
+       cross join lateral (${entries}) e
+       where e.seq < ${shown}
       union all
       select head.steps + 1, e.*
-        from (select steps, level, previous as page, row_number() over (order by seq desc) - 1 as ahead
-                from walk where previous < page) head
-       cross join lateral (
-         select l.* from holdfast.ledger l
-          where l.page = head.page and l.partition = ${partition} and l.level = head.level offset 0) e
-       where head.steps * head.ahead < ${limit}::integer and head.steps < ${limit}::integer)
+        from (select steps, page, array_agg(level) over (partition by page) as levels,
+                     row_number() over (partition by page order by level) as nth
+                from (select steps, level, previous as page, row_number() over (order by seq desc) - 1 as ahead
+                        from walk where previous < page) l
+               where steps * ahead < ${limit}::integer and steps < ${limit}::integer) head
+       cross join lateral (${entries}) e
+       where head.nth = 1)
     select seq, level, page, previous, kind::text as kind, on_hand_delta as "onHandDelta", reserved_delta as "reservedDelta",
            reservation, reason, reference, round(extract(epoch from at) * 1000)::float8 as at
       from walk order by seq desc limit ${limit}::integer`;

@@ -11,6 +11,7 @@ import type { LedgerKind, StockLevel } from '../reservations/types.ts';
 import { type BatchRows, emptyRows } from '../storage/batch-rows.ts';
 import type { Amendment, Closing, NewHold, NewReservation, Note } from './batch-entries.ts';
 import type { Snapshot } from './snapshot.ts';
+import { ELSEWHERE, MIXED, NOWHERE, SPELLED_OUT, type TouchedLevel, writeLevel } from './touched-level.ts';
 import { BatchTraces } from './traces.ts';
 
 /** The part of a partition that a batch writes down. */
@@ -23,35 +24,14 @@ export interface Author {
 
 /** Where rows of `hold` begin, for `amend`: beyond those of `reservation`. */
 const FIRST_HOLD = 2 ** 30;
-/** In the place of its units: it is not written, others are in its stead. */
-const SPELLED_OUT = 0;
 /** In the place of where a row stands. */
 const CLOSED = -FIRST_HOLD;
-
-/** In the place of where a row of a level stands: there is none, or the level has changed in other ways, too. */
-const NOWHERE = -1;
-const MIXED = -2;
-
-/** A level that the batch changes, with what it was before, except for the quantities, which the ledger has. */
-interface Touched {
-  author: Author;
-  level: number;
-  /** Of a level that the batch makes: its first entry in the ledger. */
-  first?: { seq: number; onHand: number };
-  /** Where the last plain hold of it stands, and the last closing. */
-  hold: number;
-  closing: number;
-  safetyStock: number;
-  backorderLimit: number;
-  version: number;
-  updatedAt: number;
-}
 
 export class Batch {
   readonly rows: BatchRows;
   private changed = false;
   private hasSpelledOut = false;
-  private readonly touched: Touched[] = [];
+  private readonly touched: TouchedLevel[] = [];
   private waiting: (() => void)[] = [];
   private traces: BatchTraces | undefined;
   durable = false;
@@ -126,7 +106,7 @@ export class Batch {
     });
   }
 
-  private touchedOf({ snapshot: { touchedAt } }: Author, level: number): Touched {
+  private touchedOf({ snapshot: { touchedAt } }: Author, level: number): TouchedLevel {
     return this.touched[touchedAt[level]];
   }
 
@@ -221,7 +201,7 @@ export class Batch {
     this.enter(holds, author, level);
     holds.quantity.push(quantity);
     holds.reserved.push(0);
-    holds.version.push(0);
+    holds.version.push(ELSEWHERE);
     holds.createdAt.push(reservation.createdAt);
     holds.expiresAt.push(reservation.expiresAt);
     holds.reference.push(reservation.reference ?? null);
@@ -285,7 +265,7 @@ export class Batch {
     closings.reservedDelta.push(-quantity);
     closings.onHand.push(0);
     closings.reserved.push(0);
-    closings.version.push(0);
+    closings.version.push(ELSEWHERE);
     closings.id.push(id);
     closings.status.push(as);
     closings.expiresAt.push(expiresAt);
@@ -349,26 +329,10 @@ export class Batch {
     const { owner } = this.rows;
     owner.epoch = epoch;
     owner.commitSeq = commitSeq;
-    const { holds, closings } = this.rows;
-    for (const { author, level, first, hold, closing } of this.touched) {
-      const { snapshot, partition } = author;
-      if (first !== undefined && snapshot.version[level] === 1) {
-        this.count(author, level, first.seq);
-        continue;
-      }
-      if (hold !== MIXED && closing !== NOWHERE) {
-        closings.onHand[closing] = snapshot.onHand[level];
-        closings.reserved[closing] = snapshot.reserved[level];
-        closings.version[closing] = snapshot.version[level];
-        continue;
-      }
-      if (hold >= 0 && holds.quantity[hold] !== SPELLED_OUT) {
-        holds.reserved[hold] = snapshot.reserved[level];
-        holds.version[hold] = snapshot.version[level];
-        continue;
-      }
-      if (first !== undefined) this.entry(partition, first.seq, level, 0, 'counted', first.onHand, 0, null);
-      this.level(author, level, first !== undefined);
+    for (const touched of this.touched) {
+      if (!writeLevel(this.rows, touched)) continue;
+      const { author, level, first } = touched;
+      this.entry(author.partition, first!.seq, level, 0, 'counted', first!.onHand, 0, null);
     }
     if (this.hasSpelledOut) this.dropSpelledOut();
     this.rows.traceparent = this.traces?.sent(this.rowCount, commitSeq);
@@ -379,34 +343,6 @@ export class Batch {
     const isWritten = holds.quantity.map((quantity) => quantity !== SPELLED_OUT);
     for (const column of Object.keys(holds) as (keyof typeof holds)[])
       holds[column] = (holds[column] as never[]).filter((_, hold) => isWritten[hold]);
-  }
-
-  /** Nothing but the count that made it has changed the level. */
-  private count({ snapshot, partition }: Author, level: number, seq: number): void {
-    const { counted } = this.rows;
-    counted.partition.push(partition);
-    counted.level.push(level);
-    counted.onHand.push(snapshot.onHand[level]);
-    counted.safetyStock.push(snapshot.safetyStock[level]);
-    counted.backorderLimit.push(snapshot.backorderLimit[level]);
-    counted.seq.push(seq);
-    counted.sku.push(snapshot.skuOf(level));
-    counted.location.push(snapshot.locationOf(level));
-  }
-
-  private level({ snapshot, partition }: Author, level: number, created: boolean): void {
-    const { levels, newLevels } = this.rows;
-    const columns = created ? newLevels : levels;
-    columns.partition.push(partition);
-    columns.level.push(level);
-    columns.onHand.push(snapshot.onHand[level]);
-    columns.reserved.push(snapshot.reserved[level]);
-    columns.safetyStock.push(snapshot.safetyStock[level]);
-    columns.backorderLimit.push(snapshot.backorderLimit[level]);
-    columns.version.push(snapshot.version[level]);
-    if (!created) return;
-    newLevels.sku.push(snapshot.skuOf(level));
-    newLevels.location.push(snapshot.locationOf(level));
   }
 
   whenDurable(run: () => void): void {

@@ -80,8 +80,10 @@ export class Pruner {
     if (retention.historyMs === undefined) return;
     const before = now - retention.historyMs;
     // The same for all partitions, whoever has them.
+    let after = 0;
     await this.repeat(async () => {
-      const { entries, more } = await connection.use((sql) => foldLedger(sql, before));
+      const { entries, last, more } = await connection.use((sql) => foldLedger(sql, before, after));
+      after = last;
       deleted.entries += entries;
       return more ? PRUNE_ROWS_MAX : entries && 1;
     });

@@ -69,7 +69,7 @@ function carriedBy(
   levelAt: LevelAt,
 ): LevelColumns {
   const { partition, level, onHand, reserved, version } = rows;
-  const carrying = version.flatMap((number, i) => (number > 0 ? [i] : []));
+  const carrying = version.flatMap((number, i) => (number >= 0 ? [i] : []));
   const before = carrying.map((i) => levelAt(partition[i], level[i]));
   return {
     partition: carrying.map((i) => partition[i]),

@@ -1,6 +1,6 @@
 /** Old history is deleted a little at a time, also by two at once, and the books balance at every moment. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { PRUNE_ROWS_MAX } from '../../src/limits.ts';
+import { PRUNE_PAGES_MAX, PRUNE_ROWS_MAX } from '../../src/limits.ts';
 import { firstIdOf } from '../../src/reservations/id.ts';
 import { openDatabase, openLane, type Sql } from '../../src/storage/database.ts';
 import { prepareDatabase } from '../../src/storage/migrate.ts';
@@ -37,7 +37,7 @@ const count = async (table: string, where = 'true'): Promise<number> =>
 
 test('what is not old enough stays', async () => {
   const before = Date.now() - 11 * DAY_MS;
-  expect(await foldLedger(lanes[0], before)).toEqual({ entries: 0, more: false });
+  expect(await foldLedger(lanes[0], before, 0)).toEqual({ entries: 0, last: 0, more: false });
   expect(await deleteReservations(lanes[0], 1, 'cancelled', before, FIRST_ID)).toEqual({
     seen: 0,
     deleted: 0,
@@ -58,8 +58,9 @@ test('two at once: each entry goes into one opening, and the books balance in be
   let deleted = 0;
   let running = true;
   const prune = async (lane: Sql): Promise<void> => {
-    for (let more = true; more; ) {
-      const done = await foldLedger(lane, before);
+    for (let more = true, after = 0; more; ) {
+      const done = await foldLedger(lane, before, after);
+      after = done.last;
       expect(done.entries).toBeLessThan(2 * PRUNE_ROWS_MAX);
       folded += done.entries;
       more = done.more;
@@ -90,6 +91,31 @@ test('two at once: each entry goes into one opening, and the books balance in be
   expect([deleted, await count('reservation')]).toEqual([8000, 4000]);
   expect(await count('ledger_opening')).toBe(SIZE.levels);
   expect(await count('ledger_cut', `pruned_at > now() - interval '6 days'`)).toBe(1);
+});
+
+test('pages with the same number are looked at together, and behind one that is young none is deleted', async () => {
+  const first = 1_000_000;
+  // Two owners, whose last pages have one number; then the clock is set back, so that what follows seems old.
+  const last = first + PRUNE_PAGES_MAX - 1;
+  const page = (epoch: number, at: string, pages: string, partition: number) =>
+    sql.unsafe(`
+    insert into holdfast.ledger_page (page, epoch, source, at, partitions, seqs, levels, previous, kinds, on_hand_deltas)
+    select n, ${epoch}, 0, ${at}, array[${partition}::smallint], array[n - ${first} + 1], array[0], array[case n when ${first} then 0 else n - 1 end],
+           '{counted}', '{0}' from ${pages} n`);
+  const old = `now() - interval '10 days'`;
+  await page(1, old, `generate_series(${first}::bigint, ${last})`, 100);
+  await page(2, 'now()', `generate_series(${last}::bigint, ${last})`, 101);
+  await page(2, old, `generate_series(${last}::bigint + 1, ${last} + 3)`, 101);
+  const before = Date.now() - 5 * DAY_MS;
+  let folded = 0;
+  for (let more = true, after = 0; more; ) {
+    const done = await foldLedger(sql, before, after);
+    folded += done.entries;
+    ({ more, last: after } = done);
+  }
+  expect([folded, await count('ledger')]).toEqual([PRUNE_PAGES_MAX - 1, 5]);
+  await sql`truncate holdfast.ledger_page`;
+  await sql`delete from holdfast.ledger_opening where partition > 99`;
 });
 
 /** A reservation of ten days ago at home 0, as its parts' statuses say, with its entries long gone. */

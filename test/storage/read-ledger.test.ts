@@ -69,7 +69,7 @@ async function stock(locations: number): Promise<void> {
 }
 
 /** Entries from `first` on, of levels that an expression in `n`, the entry's number, gives; linked as commits link them. */
-async function write(first: number, last: number, level: string): Promise<void> {
+async function write(first: number, last: number, level: string, ofPage = ENTRIES_PER_PAGE): Promise<void> {
   await sql.unsafe(`
     insert into holdfast.ledger_page (page, epoch, source, at, partitions, seqs, levels, previous, kinds, on_hand_deltas,
                                       reserved_deltas, reservations)
@@ -79,7 +79,7 @@ async function write(first: number, last: number, level: string): Promise<void> 
                    coalesce(lag(page) over (partition by level order by n),
                             (select last_page from holdfast.stock_level s
                               where s.partition = ${PARTITION} and s.level = e.level)) as previous
-              from (select n, ${first} + (n - ${first}) / ${ENTRIES_PER_PAGE} as page, (${level})::integer as level
+              from (select n, ${first} + (n - ${first}) / ${ofPage} as page, (${level})::integer as level
                       from generate_series(${first}, ${last}) n) e) e
      group by page`);
   await sql`
@@ -191,6 +191,17 @@ test('a place that is not of the SKU leads nowhere', async () => {
   const { answer } = await page({ sku: 'A', limit: 10, from: [101, ...[97, 98, 100].map(pageOf)] });
   expect(answer!.entries.map(({ location }) => location)).not.toContain('dc1');
   expect(answer!.entries.map(({ seq }) => seq)).toEqual([100, 98, 94, 92, 88, 86, 82, 80, 76, 74]);
+});
+
+test('a SKU whose levels are counted together, a thousand in a commit, is read in time', async () => {
+  await stock(LEVELS_PER_SKU_MAX);
+  const levels = 2 * LEVELS_PER_SKU_MAX;
+  await write(1, 4 * levels, `(n - 1) % ${levels}`, 1000);
+  const all = await expected('A');
+  for (const limit of [1, ENTRIES_PER_PAGE_MAX]) {
+    const { answer } = await page({ sku: 'A', limit });
+    expect(answer!.entries.map(({ seq }) => seq)).toEqual(all.slice(0, limit));
+  }
 });
 
 test('a page reads about what it shows, by index, however many levels there are and however far back', async () => {

@@ -262,7 +262,7 @@ test('a level that plain holds and closings alone have changed goes with the las
   await commit(second);
   const { holds, levels } = second.rows;
   expect([holds.version, holds.reserved, levels.level]).toEqual([
-    [0, 0, 4, 0, 0, 0],
+    [-1, -1, 4, -1, -1, -1],
     [0, 0, 3, 0, 0, 0],
     [1, 2, 3],
   ]);
@@ -283,11 +283,32 @@ test('a level that plain holds and closings alone have changed goes with the las
     [8],
     [3],
     [6],
-    [0],
+    [-1],
   ]);
   expect(third.rows.levels.level).toEqual([]);
   const [again] = await owned([1]);
   expect(dump(again)).toEqual(dump(partition));
+});
+
+test('entries are numbered on where a version has no more bits in memory', async () => {
+  const [loaded] = await owned([1]);
+  const first = newBatch();
+  put(loaded, first, 'A', 9);
+  await commit(first);
+  await sql`update holdfast.stock_level set version = 4294967294`;
+  const [partition] = await owned([1]);
+  expect(partition.ledgerSeq).toBe(4_294_967_294);
+  // From one to the next the version is 4294967295, 0, 2 and 3 there.
+  for (const skus of [['A'], ['A'], ['A', 'A'], ['A']]) {
+    const batch = newBatch();
+    hold(partition, batch, skus);
+    await commit(batch);
+    expect(await sql`select reserved, last_page from holdfast.stock_level`.values()).toEqual([
+      [partition.snapshot.reserved[0], batch.rows.page],
+    ] as never);
+  }
+  const [again] = await owned([1]);
+  expect([partition.ledgerSeq, again.ledgerSeq]).toEqual([4_294_967_299, 4_294_967_299]);
 });
 
 test('what is over says how, and its entry how many units are back or gone', async () => {

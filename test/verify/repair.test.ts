@@ -128,6 +128,7 @@ const FORGERIES: [what: string, forgery: string, reserved: number][] = [
   ['reserved of a level', `update holdfast.stock_level set reserved = reserved + 5`, 6],
   ['the last page of a level', `update holdfast.stock_level set last_page = last_page + 1000`, 6],
   ['the last page of a level, too low', `update holdfast.stock_level set last_page = 1`, 6],
+  ['versions, fewer than entries', `update holdfast.stock_level set version = version - 2`, 6],
   [
     'a count in the ledger',
     `update holdfast.ledger set on_hand_delta = on_hand_delta + 3 where kind = 'counted'`,

@@ -126,22 +126,22 @@ const FORGERIES: [rule: string, forgery: string, named: string][] = [
     'level 99999 of partition ',
   ],
   [
-    'the ledger of a partition has no gaps',
+    'the ledger of a partition has no gaps, and its pages rise',
     `delete from holdfast.ledger where seq = 2 and ${entriesOfLevel}`,
     'between entries 1 and 3, 1 missing',
   ],
   [
-    'the ledger of a partition has no gaps',
+    'the ledger of a partition has no gaps, and its pages rise',
     `delete from holdfast.ledger g where seq = (select max(seq) from holdfast.ledger l where l.partition = g.partition)`,
     'its last entry is ',
   ],
   [
-    'the ledger of a partition has no gaps',
+    'the ledger of a partition has no gaps, and its pages rise',
     `insert into holdfast.ledger select * from holdfast.ledger where seq = 2 and ${entriesOfLevel}`,
     'entry 2 is there twice',
   ],
   [
-    'the ledger of a partition has no gaps',
+    'the ledger of a partition has no gaps, and its pages rise',
     `update holdfast.stock_level set version = version + 7 where ${isLevel}`,
     'but its levels have changed ',
   ],
@@ -155,6 +155,20 @@ const FORGERIES: [rule: string, forgery: string, named: string][] = [
     `update holdfast.ledger set previous = 1 where seq = (select max(seq) from holdfast.ledger where ${entriesOfLevel})
         and ${entriesOfLevel}`,
     `${level} (partition `,
+  ],
+  // As many of each page as before, and the first entry is lost to who reads.
+  [
+    'each entry names the page of the one before it of its level, and each level that of its last',
+    `update holdfast.ledger set previous = case previous when 0 then page else 0 end
+      where ${entriesOfLevel} and seq in (select seq from holdfast.ledger where ${entriesOfLevel} order by seq limit 2)`,
+    `${level} (partition `,
+  ],
+  [
+    'the ledger of a partition has no gaps, and its pages rise',
+    `with moved as (update holdfast.stock_level set last_page = last_page + 100000 where ${isLevel})
+     update holdfast.ledger set page = page + 100000, previous = case previous when 0 then 0 else previous + 100000 end
+      where ${entriesOfLevel}`,
+    ', and what follows it on ',
   ],
   [
     'a reservation took its units once, and gave back or sold what it closed with',

@@ -37,31 +37,38 @@ alter table ledger_page
   alter previous set storage external, alter kinds set storage external, alter on_hand_deltas set storage external,
   alter reserved_deltas set storage external, alter reservations set storage external;
 
-create temp table paged on commit drop as
-  select l.*, max(ceil(extract(epoch from at) * 1000)) over (partition by partition order by seq)::bigint as page from ledger l;
+-- Each run of entries of one partition with one time was a commit; numbered as above, also where the clock was set back.
+create table paged as
+  select t.*, turn + max(ceil(extract(epoch from at) * 1000)::bigint - turn) over (partition by partition order by seq) as page
+    from (select c.*, sum(case when at = at_before then 0 else 1 end) over (partition by partition order by seq) as turn
+            from (select *, lag(at) over (partition by partition order by seq) as at_before from ledger) c) t;
 insert into ledger_page
-  select e.page, 0, row_number() over (partition by e.page order by e.at), e.at,
-         array_agg(e.partition), array_agg(e.seq), array_agg(e.level),
-         array_agg(case when e.previous = 0 then 0 else coalesce(b.page, 1) end),
+  select e.page, -row_number() over (partition by e.page order by e.at), 0, e.at,
+         array_agg(e.partition), array_agg(e.seq), array_agg(e.level), array_agg(coalesce(b.page, 0)),
          array_agg(e.kind), array_agg(e.on_hand_delta), array_agg(e.reserved_delta), array_agg(e.reservation),
          array_agg(e.reason), array_agg(e.reference)
     from paged e
     left join (select partition, seq, page from paged) b on b.partition = e.partition and b.seq = e.previous
    group by e.page, e.at;
 
+-- 0 where the last entry has been deleted.
 alter table stock_level rename last_entry to last_page;
-update stock_level s set last_page = coalesce(e.page, 1)
+update stock_level s set last_page = coalesce(e.page, 0)
   from (select partition, level, last_page as seq from stock_level where last_page > 0) l
   left join paged e using (partition, seq)
  where s.partition = l.partition and s.level = l.level;
+drop table paged;
+alter table ledger_opening add column page bigint not null default 0;
+alter table ledger_opening alter page drop default;
 -- From now on, the number of a partition's last entry is the sum of its levels' versions.
 update stock_level s set version = version + last - versions
-  from (select partition, min(level) as level, sum(version)::bigint as versions from stock_level group by 1) v
-  join (select partition, max(seq) as last from ledger group by 1) l using (partition)
- where s.partition = v.partition and s.level = v.level and versions < last;
--- Only that there is one, which is older than all pages.
-alter table ledger_opening add column page bigint not null default 1;
-alter table ledger_opening alter page drop default;
+  from (select distinct on (partition) partition, level, sum(version) over (partition by partition)::bigint as versions
+          from stock_level order by partition, version desc) v
+  join (select partition, max(seq) as last
+          from (select partition, seq from ledger
+                union all
+                select partition, seq from ledger_opening) e group by 1) l using (partition)
+ where s.partition = v.partition and s.level = v.level and version + last - versions > 0;
 
 create table ledger_cut (
   one boolean primary key default true check (one),
@@ -72,9 +79,9 @@ alter table partition drop column pruned_seq, drop column pruned_at;
 
 drop table ledger;
 create view ledger as
-  select partition, seq, level, page, coalesce(previous, 0) as previous, coalesce(kind, first_kind) as kind,
+  select partition, seq, level, page, coalesce(previous, 0) as previous, coalesce(kind, kinds[1]) as kind,
          coalesce(on_hand_delta, 0) as on_hand_delta, coalesce(reserved_delta, 0) as reserved_delta, reservation, at, reason, reference
-    from (select page, at, kinds[1] as first_kind, unnest(partitions) as partition, unnest(seqs) as seq, unnest(levels) as level,
+    from (select page, at, kinds, unnest(partitions) as partition, unnest(seqs) as seq, unnest(levels) as level,
                  unnest(previous) as previous, unnest(kinds) as kind, unnest(on_hand_deltas) as on_hand_delta,
                  unnest(reserved_deltas) as reserved_delta, unnest(reservations) as reservation,
                  unnest(reasons) as reason, unnest(reference_texts) as reference
