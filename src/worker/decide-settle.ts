@@ -118,8 +118,8 @@ export function cameDue(state: PartitionState, turn: Turn, slot: number): void {
       return closeAtHome(state, turn, slot, { outcome: 'expired' });
     case 'trying':
     case 'decided':
-      // Asked again a little later, should the answer not come.
-      state.wheel.set(slot, turn.now + ASK_AGAIN_MS);
+      // Asked again a little later, should the answer not come: also where the clock was set back, and now is long due.
+      state.wheel.set(slot, Math.max(turn.now, state.wheel.reached) + ASK_AGAIN_MS);
       return state.host.askHome(state.partition, state.holds.home[slot], state.holds.idOf(slot));
     case 'asked':
     case 'never':

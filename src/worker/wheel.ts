@@ -39,6 +39,11 @@ export class Wheel {
     this.tick = Math.floor(now / WHEEL_TICK_MS);
   }
 
+  /** How far time has been moved, in milliseconds: what is set to be due by then is due at once. */
+  get reached(): number {
+    return this.tick * WHEEL_TICK_MS;
+  }
+
   /** Sets or changes when `slot` is due. @param at milliseconds since the Unix epoch */
   set(slot: number, at: number): void {
     if (slot >= this.slots) this.slots = slot + 1;

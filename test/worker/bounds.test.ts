@@ -6,7 +6,13 @@ import { expect, test } from 'bun:test';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { KEYS_PER_PARTITION_MAX, LINK_REQUESTS_MAX, MAILBOX_COMMANDS_MAX } from '../../src/limits.ts';
+import {
+  ASK_HOME_AFTER_MS,
+  KEYS_PER_PARTITION_MAX,
+  LINK_REQUESTS_MAX,
+  MAILBOX_COMMANDS_MAX,
+  WHEEL_TICK_MS,
+} from '../../src/limits.ts';
 import { ReservationIds } from '../../src/reservations/id.ts';
 import type { ImportSummary } from '../../src/wire/import-summary.ts';
 import { connect, listen } from '../../src/wire/link.ts';
@@ -23,32 +29,33 @@ const OVERLOADED: Reply = { kind: 'problem', code: 'overloaded' };
 const NOW = 1_795_480_000_000;
 const alone = {} as Host;
 
+const ids = new ReservationIds();
+const hold = (): HoldRequest => ({
+  kind: 'hold',
+  partition: 1,
+  deadline: NOW + 10_000,
+  id: ids.next(NOW, 1),
+  role: 'decide',
+  home: 1,
+  participants: [],
+  mode: 'all',
+  refused: [],
+  createdAt: NOW,
+  expiresAt: NOW + 60_000,
+  strategy: 'most-available',
+  locations: [],
+  lines: [{ line: 0, sku: 'A', quantity: 1 }],
+});
+
 test('a mailbox refuses what it has no room for, and only that', () => {
   const actor = new Actor(new Partition(1, new Locations(), alone, NOW), {
     admission: new Admission(new ManualClock()),
     enlist() {},
     enlistDue() {},
   });
-  const ids = new ReservationIds();
   const answers: Reply[] = [];
   const receive = (command: Parameters<Actor['receive']>[0]): void =>
     actor.receive(command, (reply) => answers.push(reply));
-  const hold = (): HoldRequest => ({
-    kind: 'hold',
-    partition: 1,
-    deadline: NOW + 10_000,
-    id: ids.next(NOW, 1),
-    role: 'decide',
-    home: 1,
-    participants: [],
-    mode: 'all',
-    refused: [],
-    createdAt: NOW,
-    expiresAt: NOW + 60_000,
-    strategy: 'most-available',
-    locations: [],
-    lines: [{ line: 0, sku: 'A', quantity: 1 }],
-  });
   const onHand = 2 * MAILBOX_COMMANDS_MAX;
   receive({ kind: 'put-level', partition: 1, deadline: NOW + 10_000, sku: 'A', location: 'x', onHand });
   for (let i = 1; i < MAILBOX_COMMANDS_MAX; i++) receive(hold());
@@ -66,6 +73,28 @@ test('a mailbox refuses what it has no room for, and only that', () => {
   expect(answers.filter(({ kind }) => kind === 'granted')).toHaveLength(MAILBOX_COMMANDS_MAX - 1);
   expect(actor.partition.snapshot.reserved[0]).toBe(MAILBOX_COMMANDS_MAX - 1);
   expect(actor.mailboxDepth).toBe(1);
+});
+
+test('what a participant asks about is asked about once, and not over and over, when the clock is set back', () => {
+  const asked: string[] = [];
+  const host = {
+    askHome: (_partition: number, _home: number, id: string) => asked.push(id),
+  } as unknown as Host;
+  const partition = new Partition(1, new Locations(), host, NOW);
+  const batch = new Batch(1, NOW, NOW);
+  const to = { partition: 1, deadline: Number.POSITIVE_INFINITY };
+  partition.decide(batch, NOW, { kind: 'put-level', ...to, sku: 'A', location: 'x', onHand: 5 }, () => {});
+  const tried = Array.from({ length: 3 }, () => ids.next(NOW, 2));
+  for (const id of tried)
+    partition.decide(batch, NOW, { ...hold(), ...to, id, role: 'try', home: 2 }, () => {});
+  const later = NOW + ASK_HOME_AFTER_MS + WHEEL_TICK_MS;
+  expect(partition.decideDue(batch, later)).toBe(true);
+  let due = 1;
+  while (due < 100 && partition.decideDue(batch, later - 3000)) due++;
+  expect([due, asked.toSorted()]).toEqual([3, tried.toSorted()]);
+  // Once time has come that far again.
+  expect(partition.decideDue(batch, later + 400)).toBe(false);
+  expect(partition.decideDue(batch, later + 700)).toBe(true);
 });
 
 test('a partition full of keys refuses new ones, but writes down what has been done', () => {
