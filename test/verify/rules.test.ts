@@ -59,15 +59,15 @@ async function sell(id: string, sold: string | null, units: number): Promise<voi
        where id = '${id}' returning partition, lines[2] as level, lines[3] as held),
     entries as (
       insert into holdfast.ledger (partition, seq, level, page, previous, kind, on_hand_delta, reserved_delta, reservation, at)
-      select c.partition, tail + n, c.level, last_page + 1, case n when 1 then last_page else last_page + 1 end,
+      select c.partition, tail + n, c.level, t.page + 1, case n when 1 then last_page else t.page + 1 end,
              kind::holdfast.ledger_kind, case n when 1 then -${units} else 0 end, case n when 1 then -${units} else ${units} - held end, '${id}', now()
         from closed c join holdfast.stock_level using (partition, level)
-        cross join lateral (select max(seq) as tail from holdfast.ledger g where g.partition = c.partition) t
+        cross join lateral (select max(seq) as tail, max(page) as page from holdfast.ledger g where g.partition = c.partition) t
         cross join (values (1, 'confirmed'), (2, 'released')) k (n, kind)
-       where n = 1 or held > ${units} returning partition)
+       where n = 1 or held > ${units} returning partition, page)
     update holdfast.stock_level s
-       set on_hand = on_hand - ${units}, reserved = reserved - held, version = version + e.entries, last_page = last_page + 1
-      from closed c join (select partition, count(*) as entries from entries group by 1) e using (partition)
+       set on_hand = on_hand - ${units}, reserved = reserved - held, version = version + e.entries, last_page = e.page
+      from closed c join (select partition, page, count(*) as entries from entries group by 1, 2) e using (partition)
      where s.partition = c.partition and s.level = c.level`);
 }
 
