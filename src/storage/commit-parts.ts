@@ -50,8 +50,22 @@ const levelValues = (l: LevelColumns): Value[][] => [
 
 /** Workers have 32 bits of a version (snapshot.ts), the table all: a partition's last entry is numbered by their sum. */
 const VERSION = 's.version + ((u.version - s.version) & 4294967295)';
-/** Of a row that says what its level is now. */
-const IS_CARRIED = 'u.version >= 0 and s.partition = u.partition and s.level = u.level';
+/** What any change of a level writes. */
+const CHANGED = `version = ${VERSION}, last_page = ${PAGE}, updated_at = ${AT}, room = ''`;
+/** The update of a level by the row that says what it is now. */
+const carried = (...columns: string[]): Part['also'] => ({
+  from: ['partition', 'level', ...columns, 'version'],
+  write: `update stock_level s
+    set ${columns.map((column) => `${column} = u.${column}, `).join('')}${CHANGED}`,
+  where: 'u.version >= 0 and s.partition = u.partition and s.level = u.level',
+});
+/** What nearly all entries have. */
+const places = (list: (column: string) => string): Record<string, string> => ({
+  partitions: list('partition'),
+  seqs: list('seq'),
+  levels: list('level'),
+  previous: list('previous'),
+});
 
 const newLevels: Part = {
   columns: [...LEVEL_COLUMNS, ['sku', 'text'], ['location', 'text']],
@@ -101,7 +115,7 @@ const levels: Part = {
   values: (rows) => levelValues(rows.levels),
   write: `update stock_level s
     set on_hand = u.on_hand, reserved = u.reserved, safety_stock = u.safety_stock, backorder_limit = u.backorder_limit,
-        version = ${VERSION}, last_page = ${PAGE}, updated_at = ${AT}, room = ''`,
+        ${CHANGED}`,
 };
 
 const reservations: Part = {
@@ -169,17 +183,9 @@ const holds: Part = {
     select u.partition, 'held', u.id, u.partition, ${time('u.created_at')}, ${time('u.expires_at')}, u.reference,
            '{}', array[0, u.level, u.quantity]`,
   // In commits of 90, Postgres takes 16.0 µs for a hold so, 17.4 where its level is a row of the part `levels`; in those of 25, 23.6 and 25.5.
-  also: {
-    from: ['partition', 'level', 'reserved', 'version'],
-    write: `update stock_level s
-    set reserved = u.reserved, version = ${VERSION}, last_page = ${PAGE}, updated_at = ${AT}, room = ''`,
-    where: IS_CARRIED,
-  },
+  also: carried('reserved'),
   entries: (list) => ({
-    partitions: list('partition'),
-    seqs: list('seq'),
-    levels: list('level'),
-    previous: list('previous'),
+    ...places(list),
     kinds: `'{held}'`,
     reserved_deltas: `${list('quantity')}::bigint[]`,
     reservations: list('id'),
@@ -222,17 +228,9 @@ const closings: Part = {
   given: "'held'::reservation_status as was",
   write: `update reservation r
     set status = u.status, expires_at = ${time('u.expires_at')}, closed_at = ${AT}`,
-  also: {
-    from: ['partition', 'level', 'on_hand', 'reserved', 'version'],
-    write: `update stock_level s
-    set on_hand = u.on_hand, reserved = u.reserved, version = ${VERSION}, last_page = ${PAGE}, updated_at = ${AT}, room = ''`,
-    where: IS_CARRIED,
-  },
+  also: carried('on_hand', 'reserved'),
   entries: (list) => ({
-    partitions: list('partition'),
-    seqs: list('seq'),
-    levels: list('level'),
-    previous: list('previous'),
+    ...places(list),
     kinds: `${list('status')}::text[]::ledger_kind[]`,
     on_hand_deltas: list('on_hand_delta'),
     reserved_deltas: list('reserved_delta'),
@@ -279,10 +277,7 @@ const ledger: Part = {
     g.reservation,
   ],
   entries: (list) => ({
-    partitions: list('partition'),
-    seqs: list('seq'),
-    levels: list('level'),
-    previous: list('previous'),
+    ...places(list),
     kinds: list('kind'),
     on_hand_deltas: list('on_hand_delta'),
     reserved_deltas: list('reserved_delta'),

@@ -2,7 +2,17 @@
 import type { BatchRows } from '../../src/storage/batch-rows.ts';
 import type { CommitStore } from '../../src/storage/commit-store.ts';
 import type { FailureKind } from '../../src/storage/database.ts';
+import type { Loads } from '../../src/storage/read-store.ts';
 import { MemoryDatabase, StoreFailure } from './memory-database.ts';
+
+/** What a database has of partitions without anything. */
+export const NOTHING_TO_LOAD: Loads = {
+  levels: async () => {},
+  open: async () => {},
+  never: async () => {},
+  unsettled: async () => {},
+  keys: async () => {},
+};
 
 /** What becomes of a commit: it works; or its answer is lost after it landed, or before; or it is refused. */
 export type Fate = 'ok' | 'landed-unanswered' | 'lost' | 'refused';

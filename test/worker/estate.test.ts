@@ -10,7 +10,7 @@ import { Estate } from '../../src/worker/estate.ts';
 import { Lane } from '../../src/worker/lane.ts';
 import type { Host } from '../../src/worker/state.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
-import { MemoryStore } from '../helpers/memory-store.ts';
+import { MemoryStore, NOTHING_TO_LOAD } from '../helpers/memory-store.ts';
 
 const [OWN, BROKEN, WELL, ALSO_WELL] = [0, 1, 2, 3];
 const CONTRADICTION = new Error(`partition ${BROKEN} lacks level 0`);
@@ -38,14 +38,11 @@ async function build(failure: Error = CONTRADICTION) {
   /** Partitions of each attempt. */
   const attempts: number[][] = [];
   const loads: Loads = {
+    ...NOTHING_TO_LOAD,
     async levels(partitions) {
       attempts.push(partitions);
       if (broken.is && partitions.includes(BROKEN)) throw failure;
     },
-    open: async () => {},
-    never: async () => {},
-    unsettled: async () => {},
-    keys: async () => {},
   };
   const reader: Partial<ReadStore> = {
     takePartitions: async (partitions, joining) => database.takePartitions(partitions, joining),

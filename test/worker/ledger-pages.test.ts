@@ -5,7 +5,7 @@ import { Estate } from '../../src/worker/estate.ts';
 import { Lane } from '../../src/worker/lane.ts';
 import type { Host } from '../../src/worker/state.ts';
 import { ManualClock } from '../helpers/manual-clock.ts';
-import { MemoryStore } from '../helpers/memory-store.ts';
+import { MemoryStore, NOTHING_TO_LOAD } from '../helpers/memory-store.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -15,16 +15,13 @@ function workerOn(store: MemoryStore, clock: ManualClock) {
   const fail = (reason: string, detail: string): never => {
     throw new Error(`${reason}: ${detail}`);
   };
-  const loads: Partial<Loads> = {
+  const loads: Loads = {
+    ...NOTHING_TO_LOAD,
     levels: async (partitions, onRow) => database.loadLevels(partitions).forEach(onRow),
-    open: async () => {},
-    never: async () => {},
-    unsettled: async () => {},
-    keys: async () => {},
   };
   const reader: Partial<ReadStore> = {
     takePartitions: async (partitions, joining) => database.takePartitions(partitions, joining),
-    load: (run) => run(loads as Loads),
+    load: (run) => run(loads),
     readCommitSeq: (epoch) => store.readCommitSeq(epoch),
   };
   const lane = new Lane(store, clock, fail);

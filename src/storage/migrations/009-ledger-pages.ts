@@ -1,6 +1,6 @@
 /**
  * The entries of a commit as one row of lists, a page, in place of a row for each of them with an entry of the index: a
- * third of the disk, and a fifth less for Postgres to do for a hold.
+ * fifth less for Postgres to do for a hold, and a third of the disk where commits have many.
  *
  * - A page's number is the millisecond of its commit, or, where that is no more than what its owner has numbered before or what the
  *   partitions that it took have, the next one: a logical clock that follows the physical one (Kulkarni et al., "Logical Physical
