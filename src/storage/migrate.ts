@@ -15,6 +15,7 @@ import { sql as reheld } from './migrations/006-reheld.ts';
 import { sql as keysByClaim } from './migrations/007-keys-by-claim.ts';
 import { sql as room } from './migrations/008-room.ts';
 import { sql as ledgerPages } from './migrations/009-ledger-pages.ts';
+import { sql as ledgerStatistics } from './migrations/010-ledger-statistics.ts';
 import { forgetIdleOwners } from './take-partitions.ts';
 
 const SERVER_VERSION_MIN = 150_000;
@@ -33,6 +34,7 @@ const MIGRATIONS = [
   keysByClaim,
   room,
   ledgerPages,
+  ledgerStatistics,
 ];
 
 /** A database that Holdfast can't use; the message is one line for an operator. */

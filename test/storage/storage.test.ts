@@ -590,6 +590,21 @@ test('the number of partitions is the database’s, and taking again raises the 
   ).toEqual([[first], [first + 1]] as never);
 });
 
+test('ANALYZE does not count what pages of the ledger list', async () => {
+  await sql`
+    insert into holdfast.ledger_page (page, epoch, source, at, partitions, seqs, levels, kinds)
+    select n, 0, 0, now(), array[n, n], array[1, 2], array[0, 1], '{counted}' from generate_series(1, 100) n`;
+  try {
+    await sql`analyze holdfast.ledger_page`;
+    expect(
+      await sql`
+        select attname::text as name from pg_stats where schemaname = 'holdfast' and tablename = 'ledger_page' order by 1`,
+    ).toEqual(['at', 'epoch', 'page', 'source'].map((name) => ({ name })) as never);
+  } finally {
+    await sql`delete from holdfast.ledger_page where epoch = 0`;
+  }
+});
+
 test('a database that cannot store every SKU is refused', async () => {
   const name = `latin_${crypto.randomUUID().replaceAll('-', '')}`;
   await sql.unsafe(`create database ${name} encoding 'LATIN1' locale 'C' template template0`);
