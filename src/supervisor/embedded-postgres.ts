@@ -64,6 +64,13 @@ const SETTINGS: Record<string, string> = {
   log_timezone: 'UTC',
 };
 
+/** What initdb is told. */
+const CLUSTER = [
+  ...['-U', USER, '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-instructions'],
+  // MB of a file of the log: while one is made, nobody commits. With 16, the default, 50 ms after every 35,000 reservations.
+  '--wal-segsize=1',
+];
+
 /**
  * By path, not by name: in a process that was started before its dependencies were installed, Bun
  * would still look names up in its global cache, where these programs are not whole.
@@ -172,25 +179,7 @@ export class EmbeddedPostgres {
     rmSync(unfinished, { recursive: true, force: true });
     mkdirSync(unfinished, { mode: 0o700 });
     if (this.user !== undefined) chownSync(unfinished, this.user.uid, this.user.gid);
-    const child = spawnPostgres(
-      this.user,
-      this.programs.initdb,
-      [
-        ...[
-          '-D',
-          unfinished,
-          '-U',
-          USER,
-          '--auth=trust',
-          '--encoding=UTF8',
-          '--locale=C',
-          '--no-instructions',
-        ],
-        // MB of a file of the log: while one is made, nobody commits. With 16, the default, 50 ms after every 35,000 reservations.
-        '--wal-segsize=1',
-      ],
-      'pipe',
-    );
+    const child = spawnPostgres(this.user, this.programs.initdb, ['-D', unfinished, ...CLUSTER], 'pipe');
     let output = '';
     child.stdout!.on('data', (chunk) => (output += chunk));
     child.stderr!.on('data', (chunk) => (output += chunk));
