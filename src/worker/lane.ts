@@ -26,8 +26,6 @@ import * as metrics from './worker-metrics.ts';
 
 /** Commands that one actor decides before the next actor's turn. */
 const COMMANDS_PER_VISIT = 64;
-/** What has come due that one actor decides before the next actor's turn. */
-const DUE_PER_VISIT = 16;
 const RETRY_MS_MIN = 20;
 const RETRY_MS_MAX = 1000;
 
@@ -136,7 +134,7 @@ export class Lane {
     // As much as a batch has of commands, where that is more: what is held and never closed must not come due faster than it is decided.
     const mostDue = Math.min(most / 2, Math.max(BATCH_DUE_MAX, this.lastCommands));
     while (visited < this.due.length && commands < mostDue) {
-      commands += this.due[visited++].visitDue(batch, now, Math.min(DUE_PER_VISIT, mostDue - commands));
+      commands += this.due[visited++].visitDue(batch, now, mostDue - commands);
     }
     this.due = this.due.slice(visited);
     const due = commands;

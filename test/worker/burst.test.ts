@@ -18,15 +18,16 @@ const PARTITIONS = 8;
 const PER_PARTITION = 500;
 const BURST = PARTITIONS * PER_PARTITION;
 
-/** Every commit waits until it is let through; each is what became of the reservations in it. */
+/** Every commit waits until it is let through; each is what became of the reservations in it, and how many levels closings have changed. */
 function build() {
   const clock = new ManualClock();
-  const commits: { expired: number; held: number }[] = [];
+  const commits: { expired: number; held: number; levels: number }[] = [];
   const waiting: (() => void)[] = [];
   const store = {
     commit({ closings, holds }) {
       const expired = closings.status.filter((status) => status === 'expired').length;
-      commits.push({ expired, held: holds.id.length });
+      const levels = closings.version.filter((version) => version >= 0).length;
+      commits.push({ expired, held: holds.id.length, levels });
       return new Promise<void>((resolve) => waiting.push(resolve));
     },
   } as Partial<CommitStore> as CommitStore;
@@ -98,6 +99,14 @@ test('a burst is spread over commits', async () => {
   await commit();
   expect(commits.map(({ expired }) => expired)).toEqual(sizes(BURST, BATCH_DUE_MAX));
   for (const { partition } of actors) expect(partition.snapshot.reserved[0]).toBe(0);
+});
+
+test('a burst is ended partition by partition, so that what they hold of one level is given back at once', async () => {
+  const { commits, commit } = await withBurst(10 * PER_PARTITION);
+  await commit();
+  // Each partition has one level, and is gone on with in the next commit where one was full.
+  const levels = commits.reduce((sum, commit) => sum + commit.levels, 0);
+  expect(levels).toBeLessThanOrEqual(PARTITIONS + commits.length);
 });
 
 test('commands wait for a small part of a burst, and nothing of it is forgotten', async () => {
