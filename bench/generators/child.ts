@@ -38,6 +38,7 @@ const watch: Watch = {
 process.on('SIGINT', () => {});
 process.on('disconnect', () => process.exit(0));
 process.on('message', (job: Job) => {
+  Bun.gc(true);
   const run = job.rate === undefined ? closedLoop(job, watch) : openLoop({ ...job, rate: job.rate }, watch);
   run.then(
     (shot) => say({ type: 'done', shot }),

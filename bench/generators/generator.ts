@@ -79,6 +79,9 @@ class CpuReader {
   }
 }
 
+/** Made before its collector runs (JavaScriptCore's Options.h), which is once a run or not at all: its pauses would be in the latencies. */
+const GARBAGE_BYTES = String(256 * 1024 * 1024);
+
 class Child implements AsyncDisposable {
   private onMessage: (message: FromGenerator) => void = () => {};
   private onEnd: (error: Error) => void = () => {};
@@ -86,6 +89,7 @@ class Child implements AsyncDisposable {
 
   constructor() {
     this.child = Bun.spawn([process.execPath, join(import.meta.dir, 'child.ts')], {
+      env: { ...process.env, BUN_JSC_gcMaxHeapSize: GARBAGE_BYTES },
       stdio: ['ignore', 'inherit', 'inherit'],
       ipc: (message: FromGenerator) => this.onMessage(message),
     });
