@@ -249,9 +249,10 @@ async function resultOf(
   const key = text === undefined ? undefined : keyOf(text, ALONE, body, context.backends.partitions);
   const decide = (): Promise<Verdict> =>
     key === undefined ? reserve(context, wishOf(body, undefined)) : decidedOnce(context, body, key);
+  const giveUpAt = context.clock.now() + BULK_RETRY_MS;
   try {
     const first = await decide();
-    const verdict = hadNoRoom(first) ? await again(context, gone, first, decide) : first;
+    const verdict = hadNoRoom(first) ? await again(context, gone, giveUpAt, first, decide) : first;
     const mark = key?.replayed ? ',"replayed":true' : '';
     if (whole !== undefined && verdict.kind === 'problem' && mayBeSentAgain(verdict.code))
       whole.isOpen = true;
@@ -276,10 +277,11 @@ function withoutKey({ idempotencyKey: _, ...body }: schemas.BatchReservation): s
 async function again(
   context: CallContext,
   gone: AbortSignal,
+  giveUpAt: number,
   first: Verdict,
   decide: () => Promise<Verdict>,
 ): Promise<Verdict> {
-  const pauses = new Pauses(context, BULK_RETRY_MS, gone);
+  const pauses = new Pauses(context, giveUpAt - context.clock.now(), gone);
   let verdict = first;
   while (hadNoRoom(verdict) && (await pauses.next())) verdict = await decide();
   return verdict;

@@ -25,8 +25,8 @@ export interface Turns {
   readonly admission: Admission;
   /** It has commands to decide. */
   enlist(actor: Actor): void;
-  /** Something of it has come due. */
-  enlistDue(actor: Actor): void;
+  /** Something of it has come due, or is left of what had. */
+  enlistDue(actor: Actor, isBehind: boolean): void;
 }
 
 interface Letter {
@@ -100,7 +100,7 @@ export class Actor {
   wake(now: number): void {
     if (this.state !== 'serving' || this.due || !this.partition.isDue(now)) return;
     this.due = true;
-    this.lane.enlistDue(this);
+    this.lane.enlistDue(this, false);
   }
 
   /**
@@ -138,7 +138,7 @@ export class Actor {
     let count = 0;
     while (count < most && this.partition.decideDue(batch, now)) count++;
     this.due = count === most;
-    if (this.due) this.lane.enlistDue(this);
+    if (this.due) this.lane.enlistDue(this, true);
     this.decided += count;
     return count;
   }

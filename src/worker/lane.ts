@@ -26,6 +26,8 @@ import * as metrics from './worker-metrics.ts';
 
 /** Commands that one actor decides before the next actor's turn. */
 const COMMANDS_PER_VISIT = 64;
+/** What has come due that one actor decides before the next actor's turn, unless it has had one and has more. */
+const DUE_AT_FIRST = 16;
 const RETRY_MS_MIN = 20;
 const RETRY_MS_MAX = 1000;
 
@@ -36,6 +38,8 @@ export class Lane {
   private mode: 'flowing' | 'stuck' | 'closed' = 'flowing';
   private ready: Actor[] = [];
   private due: Actor[] = [];
+  /** Those of them that have more due than they could decide in a turn. */
+  private behind: Actor[] = [];
   private readonly inFlight: Batch[] = [];
   private unanswered = 0;
   private scheduled = false;
@@ -70,8 +74,8 @@ export class Lane {
     this.schedule();
   }
 
-  enlistDue(actor: Actor): void {
-    this.due.push(actor);
+  enlistDue(actor: Actor, isBehind: boolean): void {
+    (isBehind ? this.behind : this.due).push(actor);
     this.schedule();
   }
 
@@ -109,7 +113,7 @@ export class Lane {
   }
 
   private get waits(): boolean {
-    return this.ready.length > 0 || this.due.length > 0;
+    return this.ready.length > 0 || this.due.length > 0 || this.behind.length > 0;
   }
 
   private readonly pump = (): void => {
@@ -127,18 +131,11 @@ export class Lane {
   private form(): Batch {
     const now = this.clock.now();
     const batch = new Batch(++batchNumber, now, Math.max(this.page + 1, now));
-    // First what is due, so that commands find its units.
-    let commands = 0;
-    let visited = 0;
     const most = this.admission.isProbing ? PROBE_COMMANDS : BATCH_COMMANDS_MAX;
-    // As much as a batch has of commands, where that is more: what is held and never closed must not come due faster than it is decided.
-    const mostDue = Math.min(most / 2, Math.max(BATCH_DUE_MAX, this.lastCommands));
-    while (visited < this.due.length && commands < mostDue) {
-      commands += this.due[visited++].visitDue(batch, now, mostDue - commands);
-    }
-    this.due = this.due.slice(visited);
-    const due = commands;
-    visited = 0;
+    // First what is due, so that commands find its units.
+    const due = this.decideDue(batch, now, most / 2);
+    let commands = due;
+    let visited = 0;
     while (visited < this.ready.length && commands < most) {
       commands += this.ready[visited++].visit(batch, now, Math.min(COMMANDS_PER_VISIT, most));
     }
@@ -151,6 +148,30 @@ export class Lane {
     metrics.commands.value += commands;
     if (!batch.empty) metrics.batchCommands.observe(commands);
     return batch;
+  }
+
+  /**
+   * Of actors that come new, a little of each: what is due of a partition that has little does not wait for those that have much. Half of the
+   * room at least is for those, one after the other, so that a batch changes few levels.
+   * @returns how many were decided
+   */
+  private decideDue(batch: Batch, now: number, most: number): number {
+    // As much as a batch has of commands, where that is more: what is held and never closed must not come due faster than it is decided.
+    const room = Math.min(most, Math.max(BATCH_DUE_MAX, this.lastCommands));
+    let decided = 0;
+    const visit = (actors: Actor[], until: number, each: number): Actor[] => {
+      let visited = 0;
+      while (visited < actors.length && decided < until)
+        decided += actors[visited++].visitDue(batch, now, Math.min(each, until - decided));
+      return actors.slice(visited);
+    };
+    const { due, behind } = this;
+    this.due = [];
+    this.behind = [];
+    const later = visit(due, behind.length > 0 ? room / 2 : room, DUE_AT_FIRST);
+    this.behind = [...visit(behind, room, room), ...this.behind];
+    this.due = [...visit(later, room, DUE_AT_FIRST), ...this.due];
+    return decided;
   }
 
   private send(batch: Batch): void {
