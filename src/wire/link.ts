@@ -14,6 +14,7 @@ import { FrameDecoder, Outbox } from './frames.ts';
 import type { Reply, Request } from './messages.ts';
 import { type Sockets, unixSockets } from './sockets.ts';
 import { decodeTraced, encodeTraced } from './traced.ts';
+import { Unanswered } from './unanswered.ts';
 
 const RECONNECT_MS_MIN = 10;
 const RECONNECT_MS_MAX = 250;
@@ -52,8 +53,7 @@ const OVERLOADED: Reply = { kind: 'problem', code: 'overloaded' };
 
 class SocketLink implements Link {
   private outbox: Outbox | undefined;
-  private readonly unanswered = new Map<number, Receiver>();
-  private lastId = 0;
+  private readonly unanswered = new Unanswered<Receiver>();
   private closed = false;
   private backoffMs = RECONNECT_MS_MIN;
   private hangUp: () => void = () => {};
@@ -72,16 +72,14 @@ class SocketLink implements Link {
   }
 
   get inFlight(): number {
-    return this.unanswered.size;
+    return this.unanswered.count;
   }
 
   send(request: Request, receiver: Receiver): void {
     const { outbox, unanswered } = this;
     if (outbox === undefined) return receiver.reject(new LinkBroken(false, `no connection to ${this.path}`));
-    if (outbox.full || unanswered.size >= LINK_REQUESTS_MAX) return receiver.resolve(OVERLOADED);
-    this.lastId = (this.lastId + 1) >>> 0;
-    unanswered.set(this.lastId, receiver);
-    outbox.put(this.lastId, request, encodeTraced);
+    if (outbox.full || unanswered.count >= LINK_REQUESTS_MAX) return receiver.resolve(OVERLOADED);
+    outbox.put(unanswered.add(receiver), request, encodeTraced);
   }
 
   ask(request: Request): Promise<Reply> {
@@ -101,9 +99,7 @@ class SocketLink implements Link {
     const onFrame = (id: number, bytes: Uint8Array, start: number, end: number): void => {
       const reply = decodeReply(reader.open(bytes, start, end));
       reader.close();
-      const waiting = this.unanswered.get(id);
-      this.unanswered.delete(id);
-      waiting?.resolve(reply);
+      this.unanswered.take(id)?.resolve(reply);
     };
     this.sockets
       .connect(this.path, {
@@ -123,9 +119,7 @@ class SocketLink implements Link {
 
   private broke(): void {
     this.outbox = undefined;
-    const lost = [...this.unanswered.values()];
-    this.unanswered.clear();
-    for (const receiver of lost)
+    for (const receiver of this.unanswered.takeAll())
       receiver.reject(new LinkBroken(true, `the connection to ${this.path} broke`));
     this.redial();
   }
