@@ -168,7 +168,7 @@ export class Lane {
     const { due, behind } = this;
     this.due = [];
     this.behind = [];
-    const later = visit(due, behind.length > 0 ? room / 2 : room, DUE_AT_FIRST);
+    const later = visit(due, behind.length > 0 ? room >>> 1 : room, DUE_AT_FIRST);
     this.behind = [...visit(behind, room, room), ...this.behind];
     this.due = [...visit(later, room, DUE_AT_FIRST), ...this.due];
     return decided;

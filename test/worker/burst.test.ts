@@ -68,6 +68,12 @@ function build() {
 
 /** @param ofLast of the last partition, in place of what each of the others has */
 async function withBurst(onHand: number, ofLast = PER_PARTITION) {
+  const built = await beforeBurst(onHand, ofLast);
+  wake(built);
+  return built;
+}
+
+async function beforeBurst(onHand: number, ofLast = PER_PARTITION) {
   const built = build();
   const { clock, actors, hold, commit } = built;
   const endsAt = clock.now() + 1000;
@@ -88,8 +94,11 @@ async function withBurst(onHand: number, ofLast = PER_PARTITION) {
   );
   await commit();
   built.commits.length = 0;
-  for (const actor of actors) actor.wake(clock.now());
   return built;
+}
+
+function wake({ actors, clock }: ReturnType<typeof build>): void {
+  for (const actor of actors) actor.wake(clock.now());
 }
 
 function sizes(total: number, most: number): number[] {
@@ -118,6 +127,22 @@ test('what is due of a partition that has little does not wait for those that ha
   // Those before it, of which a commit takes eight, and it.
   expect(commits.length).toBeLessThanOrEqual(3);
   expect(snapshot.reserved[0]).toBe(0);
+});
+
+test('nothing of a burst is left behind where commands of an odd number come with it, and more of it comes later', async () => {
+  const { clock, commits, actors, hold, commit } = await beforeBurst(10 * PER_PARTITION);
+  const some = (): void => {
+    for (let i = 0; i < BATCH_DUE_MAX + 1; i++) actors[0].receive(hold(0, clock.now() + 60_000), () => {});
+  };
+  for (const actor of actors.slice(0, 3)) actor.wake(clock.now());
+  // Of two on their way, both have commands then.
+  for (let i = 0; i < 4; i++) {
+    some();
+    await commit(1);
+  }
+  for (const actor of actors) actor.wake(clock.now());
+  await commit();
+  expect(commits.reduce((sum, { expired }) => sum + expired, 0)).toBe(BURST);
 });
 
 test('commands wait for a small part of a burst, and nothing of it is forgotten', async () => {
