@@ -95,7 +95,7 @@ export const COMMIT_LEAST_MS_MAX = 1000;
 export const BATCH_COMMANDS_MAX = 1024;
 /**
  * Of what has come due, where the batch before had no more commands than that: so a burst of it keeps no command waiting for
- * long. It takes Postgres some 5 ms of a core.
+ * long. It takes Postgres 1 to 5 ms of a core.
  */
 export const BATCH_DUE_MAX = 128;
 /** Commits on their way at once on one lane: one that Postgres executes, one behind it in the socket. */

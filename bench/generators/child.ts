@@ -38,6 +38,7 @@ const watch: Watch = {
 process.on('SIGINT', () => {});
 process.on('disconnect', () => process.exit(0));
 process.on('message', (job: Job) => {
+  // What the job before has left, so that it is not collected during this one: see generator.ts.
   Bun.gc(true);
   const run = job.rate === undefined ? closedLoop(job, watch) : openLoop({ ...job, rate: job.rate }, watch);
   run.then(

@@ -130,7 +130,8 @@ test('what is due of a partition that has little does not wait for those that ha
 });
 
 test('nothing of a burst is left behind where commands of an odd number come with it, and more of it comes later', async () => {
-  const { clock, commits, actors, hold, commit } = await beforeBurst(10 * PER_PARTITION);
+  const built = await beforeBurst(10 * PER_PARTITION);
+  const { clock, commits, actors, hold, commit } = built;
   const some = (): void => {
     for (let i = 0; i < BATCH_DUE_MAX + 1; i++) actors[0].receive(hold(0, clock.now() + 60_000), () => {});
   };
@@ -140,7 +141,7 @@ test('nothing of a burst is left behind where commands of an odd number come wit
     some();
     await commit(1);
   }
-  for (const actor of actors) actor.wake(clock.now());
+  wake(built);
   await commit();
   expect(commits.reduce((sum, { expired }) => sum + expired, 0)).toBe(BURST);
 });
